@@ -1,0 +1,1 @@
+"""Vernal keeps deployed machine-learning models fresh."""
