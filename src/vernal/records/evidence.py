@@ -1,0 +1,120 @@
+"""What was measured: numbers with their sizes and intervals, before anybody judges them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from vernal.records.base import Record
+from vernal.records.verdicts import Verdict
+
+
+class Measure(Record, kw_only=True):
+    """A metric with its interval.
+
+    ``value`` is ``None`` when the metric is undefined on these rows (one class only, no rows); ``note`` then says why.
+    """
+
+    metric: str
+    value: float | None
+    rows: int
+    lower: float | None = None
+    upper: float | None = None
+    certainty: float | None = None
+    note: str = ""
+
+
+class PairedMeasure(Record, kw_only=True):
+    """Challenger against champion on the same rows; positive differences favour the challenger.
+
+    ``lower`` is the one-sided bound at ``certainty``; ``method`` names how it was computed.
+    """
+
+    metric: str
+    champion: float | None
+    challenger: float | None
+    difference: float | None
+    lower: float | None
+    certainty: float
+    rows: int
+    blocks: int
+    method: str
+    note: str = ""
+
+
+class FeatureDrift(Record, kw_only=True):
+    """One feature's distribution now, against the baseline or another window."""
+
+    feature: str
+    statistic: str
+    score: float | None
+    critical: float | None
+    p_value: float | None
+    adjusted_p: float | None
+    rows: int
+    reference_rows: int
+    null_share: float
+    reference_null_share: float
+    new_share: float = 0.0
+    out_of_range_share: float = 0.0
+
+
+class DriftEvidence(Record, kw_only=True):
+    """Drift of all features over one window."""
+
+    window_start: datetime
+    window_end: datetime
+    rows: int
+    features: tuple[FeatureDrift, ...]
+    since_last_run: tuple[FeatureDrift, ...] = ()
+
+
+class PerformanceEvidence(Record, kw_only=True):
+    """The live metric on matured, labelled predictions."""
+
+    window_start: datetime
+    window_end: datetime
+    measure: Measure
+    issued: int
+    labelled: int
+    unmatched_labels: int = 0
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the window's matured predictions that have a label; ``None`` without predictions."""
+        return self.labelled / self.issued if self.issued else None
+
+
+class CheckEvidence(Record, kw_only=True):
+    """Everything that one check of one model saw."""
+
+    model: str
+    at: datetime
+    champion: str | None
+    new_rows: int
+    quarantined: int
+    drift: DriftEvidence | None = None
+    performance: PerformanceEvidence | None = None
+    new_labels: int = 0
+    labels_since: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+
+class TriggerResult(Record, kw_only=True):
+    """One trigger's answer in one check."""
+
+    kind: str
+    fired: bool
+    sufficient: bool
+    reason: str
+
+
+class GateResult(Record, kw_only=True):
+    """One gate's answer for one candidate."""
+
+    gate: str
+    verdict: Verdict
+    reason: str
+    measured: float | None = None
+    lower: float | None = None
+    limit: float | None = None
+    rows: int = 0

@@ -1,0 +1,273 @@
+"""Runs: one attempt at a better model, from request to promotion or refusal."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from vernal.records.base import Record
+from vernal.records.evidence import GateResult, Measure, PairedMeasure
+from vernal.records.governance import Approval, Cost, Decision, LedgerEntry, Message
+from vernal.records.serving import Champion, Route
+
+
+class Phase(StrEnum):
+    """Where a run stands."""
+
+    REQUESTED = "requested"
+    AWAITING_APPROVAL = "awaiting_approval"
+    BUILDING = "building"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    AWAITING_RELEASE = "awaiting_release"
+    ROLLING_OUT = "rolling_out"
+    SOAKING = "soaking"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the run is over."""
+        return self in TERMINAL_PHASES
+
+
+TERMINAL_PHASES = frozenset(
+    {
+        Phase.PROMOTED,
+        Phase.REJECTED,
+        Phase.ROLLED_BACK,
+        Phase.FAILED,
+        Phase.CANCELLED,
+        Phase.EXPIRED,
+        Phase.SUPERSEDED,
+    }
+)
+
+
+class TriggerKind(StrEnum):
+    """What asked for a run."""
+
+    SCHEDULE = "schedule"
+    PERFORMANCE = "performance"
+    DRIFT = "drift"
+    VOLUME = "volume"
+    MANUAL = "manual"
+
+
+class TrainingSet(Record, kw_only=True):
+    """A materialised training set: rows known at ``cut``, split by time.
+
+    ``training_path`` and ``holdout_path`` are Parquet files whose columns are the model's features, then
+    ``label``, ``prediction_id`` and ``event_time``; ``digest`` is the sha256 of both files.
+    """
+
+    training_path: str
+    holdout_path: str
+    training_rows: int
+    holdout_rows: int
+    training_start: datetime
+    training_end: datetime
+    holdout_end: datetime
+    cut: datetime
+    predictions_version: int
+    labels_version: int
+    digest: str
+    features: tuple[str, ...]
+
+
+class TrainingResult(Record, kw_only=True):
+    """What a finished training job left behind.
+
+    ``artefact`` is the directory of the fitted model; ``scores_path`` is a Parquet file with one row per holdout row:
+    ``prediction_id``, ``event_time``, ``label``, ``prediction``, ``score`` of the challenger and, when there is a champion,
+    ``champion_prediction`` and ``champion_score``.
+    """
+
+    artefact: str
+    artefact_digest: str
+    scores_path: str
+    wall_seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    code_digest: str
+
+
+class RolloutState(Record, kw_only=True):
+    """How far a rollout has come. ``salt`` fixes who gets the challenger for the rollout's whole life."""
+
+    step: int
+    step_started_at: datetime
+    started_at: datetime
+    salt: str
+    previous_champion: str | None = None
+
+
+class RolloutEvidence(Record, kw_only=True):
+    """The paired difference in production so far; positive favours the challenger.
+
+    ``score`` names the per-row quantity that is judged (``accuracy`` or a proper score such as ``brier``); ``lower`` and
+    ``upper`` bound the difference at every look at once.
+    """
+
+    score: str
+    difference: float | None
+    lower: float | None
+    upper: float | None
+    margin: float
+    rows: int
+    blocks: int
+    served: int
+    errors: int
+    champion: Measure | None = None
+    challenger: Measure | None = None
+    note: str = ""
+
+
+class RunFacts(Record, kw_only=True):
+    """What a run has learned so far; each phase adds its part."""
+
+    estimate: Cost | None = None
+    cost: Cost | None = None
+    champion: str | None = None
+    training_set: TrainingSet | None = None
+    training: TrainingResult | None = None
+    version: str | None = None
+    comparison: PairedMeasure | None = None
+    measure: Measure | None = None
+    gates: tuple[GateResult, ...] = ()
+    rollout: RolloutState | None = None
+    evidence: RolloutEvidence | None = None
+    trainer_attempt: int = 0
+
+
+class Run(Record, kw_only=True):
+    """A run as the store holds it.
+
+    ``fence`` rises with every claim, so that a worker whose lease has expired cannot write. ``attempt`` counts claims
+    since the last successful commit. ``wake_at`` is domain time: the run is not looked at before it.
+    """
+
+    id: str
+    model: str
+    number: int
+    phase: Phase
+    trigger: TriggerKind
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    phase_since: datetime
+    wake_at: datetime
+    fence: int
+    attempt: int
+    facts: RunFacts
+    outcome: str = ""
+
+
+class RunRequest(Record, kw_only=True):
+    """The wish for a run; becomes a :class:`Run` unless the model already has an open one."""
+
+    model: str
+    trigger: TriggerKind
+    reason: str
+    requested_by: str
+    at: datetime
+
+
+class Transition(Record, kw_only=True):
+    """Everything that leaves with one step of a run, written in one transaction.
+
+    ``outcome`` is the one-line result kept on a terminal run. ``baseline`` is the serialised profile of the new champion's
+    training data. ``champion`` and ``route`` replace the model's when given.
+    """
+
+    phase: Phase
+    wake_at: datetime
+    at: datetime
+    facts: RunFacts
+    decision: Decision | None = None
+    outcome: str = ""
+    champion: Champion | None = None
+    route: Route | None = None
+    baseline: bytes | None = None
+    baseline_version: str | None = None
+    approval: Approval | None = None
+    ledger: tuple[LedgerEntry, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+
+class ModelState(Record, kw_only=True):
+    """What the store knows about a model.
+
+    ``profiled_version`` is the lake version of the predictions up to which hourly profiles are built; ``cron_at`` is the
+    moment up to which the schedule has been looked at; ``trained_until`` is the last training cut, accepted or not, from
+    which new labels are counted.
+    """
+
+    model: str
+    fence: int
+    attempt: int
+    next_check_at: datetime
+    champion: Champion | None = None
+    route: Route | None = None
+    profiled_version: int | None = None
+    cron_at: datetime | None = None
+    trained_until: datetime | None = None
+    last_run_at: datetime | None = None
+    last_run_finished_at: datetime | None = None
+
+
+class CheckCommit(Record, kw_only=True):
+    """Everything that leaves with one check, written in one transaction.
+
+    ``hours`` maps the start of an hour to its profile, already merged with what was stored; ``request`` opens a run when
+    given; ``window_profile`` is kept as the last run's window (for re-arming) when a run is opened.
+    """
+
+    at: datetime
+    next_check_at: datetime
+    profiled_version: int | None
+    cron_at: datetime | None
+    baseline_version: str | None
+    hours: dict[datetime, bytes] = {}
+    decisions: tuple[Decision, ...] = ()
+    messages: tuple[Message, ...] = ()
+    request: RunRequest | None = None
+    window_profile: bytes | None = None
+
+
+class HourProfile(Record, kw_only=True):
+    """A stored hourly profile."""
+
+    hour: datetime
+    data: bytes
+
+
+class Lease(Record, kw_only=True):
+    """How long a claim holds, in machine time."""
+
+    owner: str
+    duration: timedelta
+
+
+__all__ = [
+    "TERMINAL_PHASES",
+    "CheckCommit",
+    "HourProfile",
+    "Lease",
+    "ModelState",
+    "Phase",
+    "RolloutEvidence",
+    "RolloutState",
+    "Run",
+    "RunFacts",
+    "RunRequest",
+    "TrainingResult",
+    "TrainingSet",
+    "Transition",
+    "TriggerKind",
+]
