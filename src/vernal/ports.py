@@ -239,6 +239,26 @@ class Lake(Protocol):
         ...
 
 
+class SavedDataset(NamedTuple):
+    """Where a training set lies, and the sha256 of its files."""
+
+    training: Path
+    holdout: Path
+    digest: str
+
+
+class Datasets(Protocol):
+    """Materialised training sets and the tables that training jobs leave behind."""
+
+    def save(self, name: str, *, training: pa.Table, holdout: pa.Table) -> SavedDataset:
+        """Write both parts atomically under a name; saving a name again replaces it."""
+        ...
+
+    def read(self, path: Path, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read one table; :class:`~vernal.errors.LakeError` if it is gone or damaged."""
+        ...
+
+
 class RegisteredVersion(NamedTuple):
     """A registered model version and the verified local copy of its artefact."""
 
@@ -367,6 +387,7 @@ class Notifier(Protocol):
 
 __all__ = [
     "CostSource",
+    "Datasets",
     "Lake",
     "ModelLoader",
     "NewRows",
@@ -374,6 +395,7 @@ __all__ = [
     "Predictor",
     "RegisteredVersion",
     "Registry",
+    "SavedDataset",
     "StateStore",
     "Trainer",
     "TrainingJob",

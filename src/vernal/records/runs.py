@@ -98,20 +98,27 @@ class TrainingResult(Record, kw_only=True):
 
 
 class RolloutState(Record, kw_only=True):
-    """How far a rollout has come. ``salt`` fixes who gets the challenger for the rollout's whole life."""
+    """How far a rollout has come.
 
-    step: int
-    step_started_at: datetime
-    started_at: datetime
+    ``started_at`` holds the start of every step so far, the soak last; ``salt`` fixes who gets the challenger for the rollout's
+    whole life.
+    """
+
+    started_at: tuple[datetime, ...]
     salt: str
-    previous_champion: str | None = None
+
+    @property
+    def step(self) -> int:
+        """Index of the current step, counted from 0."""
+        return len(self.started_at) - 1
 
 
 class RolloutEvidence(Record, kw_only=True):
     """The paired difference in production so far; positive favours the challenger.
 
     ``score`` names the per-row quantity that is judged (``accuracy`` or a proper score such as ``brier``); ``lower`` and
-    ``upper`` bound the difference at every look at once.
+    ``upper`` bound the difference at every look at once. Of ``asked`` requests the challenger left ``unanswered`` without an
+    answer; ``failing`` is set when that is surely too many.
     """
 
     score: str
@@ -121,8 +128,9 @@ class RolloutEvidence(Record, kw_only=True):
     margin: float
     rows: int
     blocks: int
-    served: int
-    errors: int
+    asked: int
+    unanswered: int
+    failing: str = ""
     champion: Measure | None = None
     challenger: Measure | None = None
     note: str = ""

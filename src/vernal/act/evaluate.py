@@ -1,0 +1,64 @@
+"""What the candidate and the champion are worth on the same held-out rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vernal.errors import TrainingError
+from vernal.observe.comparison import compare, measure
+from vernal.observe.columns import floats, micros, values
+
+if TYPE_CHECKING:
+    from vernal.ports import Datasets
+    from vernal.records import Measure, PairedMeasure, Run
+    from vernal.spec import ModelSpec
+
+
+class Evaluation(NamedTuple):
+    """The candidate's own measure, its comparison with the champion, and numbers for the registry."""
+
+    measure: Measure
+    comparison: PairedMeasure | None
+    metrics: dict[str, float]
+
+
+def evaluate(datasets: Datasets, spec: ModelSpec, run: Run) -> Evaluation:
+    """Measure a trained candidate from the scores its job left behind.
+
+    Raises
+    ------
+    TrainingError
+        If the scores do not cover the holdout.
+    """
+    result, training_set = run.facts.training, run.facts.training_set
+    if result is None or training_set is None:
+        raise TrainingError(f"{run.id}: there is no finished training job to evaluate")
+    rows = datasets.read(Path(result.scores_path))
+    if rows.num_rows != training_set.holdout_rows:
+        found = f"{run.id}: the training job scored {rows.num_rows} rows"
+        raise TrainingError(f"{found}, expected the {training_set.holdout_rows} rows of the holdout")
+    labels, when = values(rows["label"]), micros(rows["event_time"])
+    mine = measure(
+        spec.metric,
+        labels,
+        values(rows["prediction"]),
+        floats(rows["score"]),
+        certainty=spec.gates.certainty,
+        seed=run.number,
+    )
+    metrics = {} if mine.value is None else {f"holdout_{spec.metric}": mine.value}
+    if run.facts.champion is None:
+        return Evaluation(mine, None, metrics)
+    comparison = compare(
+        spec.metric,
+        labels,
+        champion=(values(rows["champion_prediction"]), floats(rows["champion_score"])),
+        challenger=(values(rows["prediction"]), floats(rows["score"])),
+        when=when,
+        certainty=spec.gates.certainty,
+        seed=run.number,
+    )
+    if comparison.difference is not None:
+        metrics["holdout_improvement"] = comparison.difference
+    return Evaluation(mine, comparison, metrics)

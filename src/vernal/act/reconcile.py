@@ -1,0 +1,150 @@
+"""One tick of the controller: look at what is desired and what is observed, and do the next right thing, until nothing is due.
+
+Nothing here remembers anything: kill the process at any line and the next tick, of this or another process, goes on from the store.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from vernal.act.check import check_model
+from vernal.act.messages import PROMOTED
+from vernal.act.phases import fail, step
+from vernal.act.rollout import roll_back
+from vernal.errors import (
+    DigestMismatchError,
+    LakeError,
+    LeaseLostError,
+    RegistryError,
+    StoreError,
+    UserCodeError,
+    VernalError,
+)
+from vernal.records import Decision, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from vernal.act.system import System
+    from vernal.records import ModelState, Run
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+"""Attempts at one phase before the run fails (or, while it serves, is rolled back)."""
+
+_PASSING = (LakeError, RegistryError, StoreError, OSError)
+"""What may be over when we look again: a full disk, a lost race, a database that restarts."""
+
+
+class TickReport(NamedTuple):
+    """What one tick did: decisions of checks, runs that took steps, messages sent, and errors it met."""
+
+    checks: tuple[Decision, ...]
+    steps: tuple[Run, ...]
+    sent: int
+    errors: tuple[str, ...]
+
+
+def tick(system: System, models: Sequence[str] | None = None) -> TickReport:
+    """Do everything that is due now for the named models (default: all of the project), then return."""
+    names = tuple(models or system.project.models)
+    system.store.sync_models(names, now=system.clock.now())
+    errors: list[str] = []
+    checks: list[Decision] = []
+    while (state := system.store.claim_check(names, lease=system.claim(), now=system.clock.now())) is not None:
+        _guarded(system, state.model, errors, lambda state=state: checks.extend(_check(system, state, errors)))
+    steps: list[Run] = []
+    while (run := system.store.claim_run(names, lease=system.claim(), now=system.clock.now())) is not None:
+        _guarded(system, run.id, errors, lambda run=run: steps.append(_advance(system, run, errors)))
+    sent = _deliver(system, errors)
+    return TickReport(tuple(checks), tuple(steps), sent, tuple(errors))
+
+
+def _check(system: System, state: ModelState, errors: list[str]) -> tuple[Decision, ...]:
+    try:
+        commit = check_model(system, state)
+        system.store.commit_check(state, commit)
+    except (VernalError, OSError) as error:
+        if isinstance(error, LeaseLostError):
+            raise
+        now = system.clock.now()
+        retry = min(_backoff(state.model, state.attempt), system.project.models[state.model].monitoring.every)
+        decision = Decision(model=state.model, at=now, kind="check", outcome="error", reason=str(error))
+        errors.append(f"{state.model}: {error}")
+        system.store.release_check(state, next_check_at=now + retry, decision=decision)
+        return (decision,)
+    return commit.decisions
+
+
+def _advance(system: System, run: Run, errors: list[str]) -> Run:
+    try:
+        transition = step(system, run)
+    except (VernalError, OSError) as error:
+        if isinstance(error, LeaseLostError):
+            raise
+        return _stumble(system, run, error, errors)
+    return system.store.commit_run(run, transition)
+
+
+def _stumble(system: System, run: Run, error: Exception, errors: list[str]) -> Run:
+    """Try again later what may pass; end what will not."""
+    now = system.clock.now()
+    errors.append(f"{run.id}: {error}")
+    permanent = isinstance(error, (DigestMismatchError, UserCodeError)) or not isinstance(error, _PASSING)
+    if not permanent and run.attempt < MAX_ATTEMPTS:
+        reason = f"attempt {run.attempt} of {MAX_ATTEMPTS} in {run.phase}: {error}"
+        decision = Decision(model=run.model, run_id=run.id, at=now, kind="run", outcome="retry", reason=reason)
+        system.store.release_run(run, wake_at=now + _backoff(run.id, run.attempt), decision=decision)
+        return run
+    reason = f"{run.phase}: {error}"
+    serving = run.phase in {Phase.ROLLING_OUT, Phase.SOAKING}
+    transition = roll_back(run, now, reason, actor="vernal") if serving else fail(run, now, reason)
+    return system.store.commit_run(run, transition)
+
+
+def _guarded(system: System, subject: str, errors: list[str], work: Callable[[], None]) -> None:
+    try:
+        work()
+    except LeaseLostError as error:
+        # Somebody else has taken over and does the same work: nothing was written, nothing is lost.
+        log.info("%s: %s", subject, error)
+        errors.append(f"{subject}: {error.message}")
+
+
+def _deliver(system: System, errors: list[str]) -> int:
+    """Send what waits in the outbox; what fails stays there for a later tick."""
+    sent = 0
+    for message in system.store.claim_messages(lease=system.claim(), limit=100):
+        try:
+            if message.kind == PROMOTED:
+                _mirror_champion(system, message.model)
+            system.notifier.send(message)
+        except (VernalError, OSError) as error:
+            errors.append(f"message {message.id}: {error}")
+            continue
+        system.store.mark_sent(message.id)
+        sent += 1
+    return sent
+
+
+def _mirror_champion(system: System, model: str) -> None:
+    champion = system.store.model(model).champion
+    if champion is not None:
+        system.registry.set_alias(model, "champion", champion.version)
+
+
+def _backoff(name: str, attempt: int) -> timedelta:
+    """Return 1, 2, 4 ... minutes, at most an hour, spread by up to a quarter so that many models do not return together."""
+    base = min(60.0 * 2 ** max(attempt - 1, 0), 3600.0)
+    digest = blake2b(f"{name}:{attempt}".encode(), digest_size=2).digest()
+    return timedelta(seconds=base * (1 + int.from_bytes(digest, "big") / 2**18))
+
+
+def next_wake(system: System, models: Sequence[str] | None = None) -> datetime | None:
+    """Return when the next check or run is due."""
+    return system.store.next_wake(tuple(models or system.project.models))

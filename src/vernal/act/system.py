@@ -1,0 +1,39 @@
+"""Everything that a tick works with, chosen once at start-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from vernal.records import Lease
+
+if TYPE_CHECKING:
+    from vernal.clock import Clock
+    from vernal.ports import CostSource, Datasets, Lake, Notifier, Registry, StateStore, Trainer
+    from vernal.spec import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A project with its adapters.
+
+    ``patience_seconds`` is how long a tick follows a training job before it comes back later; ``None`` follows it to its end.
+    """
+
+    project: Project
+    clock: Clock
+    store: StateStore
+    lake: Lake
+    datasets: Datasets
+    registry: Registry
+    trainer: Trainer
+    costs: CostSource
+    notifier: Notifier
+    owner: str
+    lease: timedelta = timedelta(seconds=60)
+    patience_seconds: float | None = None
+
+    def claim(self) -> Lease:
+        """Return the lease that this process asks for."""
+        return Lease(owner=self.owner, duration=self.lease)

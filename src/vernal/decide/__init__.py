@@ -1,0 +1,1 @@
+"""Decisions: the spec, the evidence and the time go in; a decision and its reason come out. Nothing here touches the world."""

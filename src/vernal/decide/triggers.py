@@ -1,0 +1,140 @@
+"""The triggers: is retraining worth it, on this evidence, now?
+
+Each function answers for one trigger. "Not enough data" is an answer of its own (``sufficient=False``), never "fine".
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from vernal.decide.directions import sign, surely_worse, worse
+from vernal.records import TriggerKind, TriggerResult
+
+if TYPE_CHECKING:
+    from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, ModelState, PerformanceEvidence
+    from vernal.spec import DriftTrigger, PerformanceTrigger, ScheduleTrigger, Triggers, VolumeTrigger
+
+URGENCY = (TriggerKind.PERFORMANCE, TriggerKind.DRIFT, TriggerKind.VOLUME, TriggerKind.SCHEDULE)
+
+
+def judge(spec: Triggers, evidence: CheckEvidence, state: ModelState) -> tuple[TriggerResult, ...]:
+    """Return the answer of every trigger that is switched on, the most urgent kind first."""
+    results = []
+    if spec.performance is not None:
+        results.append(judge_performance(spec.performance, evidence.performance))
+    if spec.drift is not None:
+        results.append(judge_drift(spec.drift, evidence.drift))
+    if spec.volume is not None:
+        results.append(judge_volume(spec.volume, evidence))
+    if spec.schedule is not None:
+        results.append(judge_schedule(spec.schedule, since=state.cron_at, now=evidence.at))
+    return tuple(results)
+
+
+def judge_performance(spec: PerformanceTrigger, evidence: PerformanceEvidence | None) -> TriggerResult:
+    """Fire when the live metric is below its threshold with the asked certainty."""
+    if evidence is None:
+        return _insufficient(TriggerKind.PERFORMANCE, "no champion serves yet, so there is nothing to measure")
+    measure = evidence.measure
+    if measure.value is None:
+        return _insufficient(TriggerKind.PERFORMANCE, f"{measure.metric} is undefined: {measure.note}")
+    if measure.rows < spec.min_rows:
+        reason = f"{measure.rows} matured labelled predictions < {spec.min_rows} needed"
+        return _insufficient(TriggerKind.PERFORMANCE, reason)
+    if measure.lower is None or measure.upper is None:
+        return _insufficient(TriggerKind.PERFORMANCE, f"{measure.metric} has no interval: {measure.note}")
+    band = f"{measure.metric} {measure.value:.3f} [{measure.lower:.3f}, {measure.upper:.3f}]"
+    if surely_worse(measure.metric, lower=measure.lower, upper=measure.upper, limit=spec.threshold):
+        reason = f"{band} {sign(measure.metric, bad=True)} {spec.threshold:.3f} with certainty {spec.certainty:g}"
+        return TriggerResult(kind=TriggerKind.PERFORMANCE, fired=True, sufficient=True, reason=f"{reason} (n={measure.rows})")
+    verdict = "not sure yet" if worse(measure.metric, measure.value, spec.threshold) else "holds"
+    reason = f"{band} against {spec.threshold:.3f}: {verdict} (n={measure.rows})"
+    return TriggerResult(kind=TriggerKind.PERFORMANCE, fired=False, sufficient=True, reason=reason)
+
+
+def judge_drift(spec: DriftTrigger, evidence: DriftEvidence | None) -> TriggerResult:
+    """Fire when enough features drifted from the baseline and, after a run, also from that run's window."""
+    if evidence is None:
+        return _insufficient(TriggerKind.DRIFT, "no baseline yet, so there is nothing to compare with")
+    if evidence.rows < spec.min_rows:
+        return _insufficient(TriggerKind.DRIFT, f"{evidence.rows} rows in the window < {spec.min_rows} needed")
+    watched = [feature for feature in evidence.features if not spec.features or feature.feature in spec.features]
+    drifted = [feature for feature in watched if has_drifted(spec, feature)]
+    if not _enough(spec, len(drifted), len(watched)):
+        return TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason=_calm(spec, watched, drifted))
+    moved_again = {feature.feature for feature in evidence.since_last_run if has_drifted(spec, feature)}
+    if evidence.since_last_run and not moved_again.intersection(feature.feature for feature in drifted):
+        names = ", ".join(feature.feature for feature in drifted[:3])
+        reason = f"{len(drifted)} of {len(watched)} features differ from the baseline ({names}), but none since the last run"
+        return TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason=reason)
+    ranked = sorted(drifted, key=lambda feature: feature.score or 0.0, reverse=True)
+    worst = ", ".join(f"{f.feature} {f.statistic} {f.score:.3f} > {_threshold(spec, f):g}" for f in ranked[:3])
+    more = f" and {len(ranked) - 3} more" if len(ranked) > 3 else ""  # noqa: PLR2004 - as many as are shown above
+    reason = f"{len(drifted)} of {len(watched)} features drifted: {worst}{more} (n={evidence.rows})"
+    return TriggerResult(kind=TriggerKind.DRIFT, fired=True, sufficient=True, reason=reason)
+
+
+def has_drifted(spec: DriftTrigger, feature: FeatureDrift) -> bool:
+    """Whether a feature moved relevantly (above the threshold) and really (beyond chance at the false-discovery level)."""
+    if feature.score is None or feature.critical is None or feature.adjusted_p is None:
+        return False
+    relevant = feature.score > max(_threshold(spec, feature), feature.critical)
+    return relevant and feature.adjusted_p <= spec.false_discovery
+
+
+def judge_volume(spec: VolumeTrigger, evidence: CheckEvidence) -> TriggerResult:
+    """Fire when enough labels have arrived since the last training cut, whether its candidate was accepted or not."""
+    since = "ever" if evidence.labels_since is None else f"since {evidence.labels_since:%Y-%m-%d %H:%M}"
+    fired = evidence.new_labels >= spec.labels
+    reason = f"{evidence.new_labels} new labels {since} {'>=' if fired else '<'} {spec.labels}"
+    return TriggerResult(kind=TriggerKind.VOLUME, fired=fired, sufficient=True, reason=reason)
+
+
+def judge_schedule(spec: ScheduleTrigger, *, since: datetime | None, now: datetime) -> TriggerResult:
+    """Fire when a time of the cron expression lies in ``(since, now]``; several missed times fire once."""
+    if since is None:
+        due = next_due(spec, after=now)
+        reason = f"first look; next due {_local(spec, due)}"
+        return TriggerResult(kind=TriggerKind.SCHEDULE, fired=False, sufficient=True, reason=reason)
+    due = next_due(spec, after=since)
+    fired = due <= now
+    reason = f"{spec.cron!r} was due {_local(spec, due)}" if fired else f"next due {_local(spec, due)}"
+    return TriggerResult(kind=TriggerKind.SCHEDULE, fired=fired, sufficient=True, reason=reason)
+
+
+def next_due(spec: ScheduleTrigger, *, after: datetime) -> datetime:
+    """Return the first time of the schedule strictly after a moment, in UTC."""
+    from cronsim import CronSim  # noqa: PLC0415 - only models with a schedule pay for it
+
+    zone = ZoneInfo(spec.timezone)
+    due: datetime = next(CronSim(spec.cron, after.astimezone(zone)))
+    return due.astimezone(UTC)
+
+
+def _insufficient(kind: TriggerKind, reason: str) -> TriggerResult:
+    return TriggerResult(kind=kind, fired=False, sufficient=False, reason=reason)
+
+
+def _threshold(spec: DriftTrigger, feature: FeatureDrift) -> float:
+    return spec.js if feature.statistic == "js" else spec.psi
+
+
+def _enough(spec: DriftTrigger, drifted: int, watched: int) -> bool:
+    if not drifted:
+        return False
+    return spec.share is None or drifted >= spec.share * watched
+
+
+def _calm(spec: DriftTrigger, watched: list[FeatureDrift], drifted: list[FeatureDrift]) -> str:
+    if drifted and spec.share is not None:
+        return f"{len(drifted)} of {len(watched)} features drifted, less than the share {spec.share:g}"
+    top = max(watched, key=lambda feature: feature.score or 0.0, default=None)
+    if top is None or top.score is None:
+        return f"none of {len(watched)} features drifted"
+    return f"none of {len(watched)} features drifted; highest {top.feature} {top.statistic} {top.score:.3f}"
+
+
+def _local(spec: ScheduleTrigger, moment: datetime) -> str:
+    return f"{moment.astimezone(ZoneInfo(spec.timezone)):%Y-%m-%d %H:%M} {spec.timezone}"

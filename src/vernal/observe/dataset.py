@@ -1,0 +1,60 @@
+"""Training sets cut from what serving logged: nothing that was not known at the cut, the holdout never trained on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from vernal.errors import SampleError
+from vernal.observe.columns import keep, micros, to_micros
+from vernal.observe.labelled import labelled
+from vernal.records import Predictions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from vernal.ports import Lake
+    from vernal.spec import ModelSpec
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Split(NamedTuple):
+    """Training and holdout rows with the moments that separate them: ``[start, split)`` and ``[split, cut)``."""
+
+    training: pa.Table
+    holdout: pa.Table
+    start: datetime
+    split: datetime
+    cut: datetime
+
+
+def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
+    """Cut a training set.
+
+    The cut lies ``label_delay`` before ``now``, so that whole cohorts of predictions have had time to get their labels. The last
+    ``holdout`` before the cut is for evaluation; training rows end where it starts.
+
+    Raises
+    ------
+    SampleError
+        If either part has fewer rows than ``training.min_rows`` (the holdout: than one).
+    """
+    cut = now - spec.label_delay
+    split = cut - spec.training.holdout
+    start = BEGINNING if spec.training.lookback is None else split - spec.training.lookback
+    columns = (Predictions.ID, Predictions.EVENT_TIME, *spec.features.names)
+    rows = labelled(lake, spec.model, columns=columns, start=start, end=cut, as_of=now).rows
+    rows = rows.select([*spec.features.names, "label", Predictions.ID, Predictions.EVENT_TIME])
+    issued = micros(rows[Predictions.EVENT_TIME])
+    training, holdout = keep(rows, issued < to_micros(split)), keep(rows, issued >= to_micros(split))
+    if training.num_rows < spec.training.min_rows or not holdout.num_rows:
+        found = f"{training.num_rows} labelled rows before {_day(split)} and {holdout.num_rows} in the holdout until {_day(cut)}"
+        message = f"{spec.model}: {found}; expected at least {spec.training.min_rows} and 1"
+        raise SampleError(message, hint="Log more predictions and labels, or lower training.min_rows or training.holdout.")
+    first = timedelta(microseconds=int(issued.min()))
+    return Split(training, holdout, BEGINNING + first, split, cut)
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
