@@ -37,7 +37,7 @@ def read_flights() -> pa.Table:
     (327346, 'UA1545-EWR-20130101T1015Z')
     """
     with as_file(files("vernal.demo") / "data" / "flights.parquet") as path:
-        return pq.read_table(path)
+        return pq.ParquetFile(path).read()  # pq.read_table would import pandas
 
 
 def days(flights: pa.Table, *, zone: tzinfo = NEW_YORK) -> Iterator[tuple[date, pa.Table]]:

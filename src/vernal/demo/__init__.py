@@ -1,0 +1,1 @@
+"""The demo: a year of real flights, replayed through the production code path."""
