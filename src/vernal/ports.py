@@ -72,8 +72,8 @@ class StateStore(Protocol):
     def commit_check(self, state: ModelState, commit: CheckCommit) -> Run | None:
         """Write a check and release the model; returns the run that ``commit.request`` opened.
 
-        When the model got an open run in the meantime the request is dropped and a ``suppressed`` decision is written in its
-        place. Opening a run stores ``window_profile`` as the model's last-run window.
+        When the model got an open run in the meantime the request is dropped and a ``suppressed`` decision is written
+        in its place. Opening a run stores ``window_profile`` as the model's last-run window.
         """
         ...
 
@@ -95,7 +95,7 @@ class StateStore(Protocol):
         ...
 
     def commit_run(self, run: Run, transition: Transition) -> Run:
-        """Write one step of a claimed run and release it: phase, facts, decision, audit, route, ledger, outbox, all or nothing."""
+        """Write one step of a claimed run and release it: phase, facts, decision, audit, outbox, all or nothing."""
         ...
 
     def release_run(self, run: Run, *, wake_at: datetime, decision: Decision) -> None:
@@ -146,7 +146,10 @@ class StateStore(Protocol):
         ...
 
     def decide_approval(self, run_id: str, *, approved: bool, actor: str, note: str, now: datetime) -> Approval:
-        """Answer a run's pending approval and wake the run; :class:`~vernal.errors.NotFoundError` if none is pending."""
+        """Answer a run's pending approval and wake the run.
+
+        Raises :class:`~vernal.errors.NotFoundError` if none is pending.
+        """
         ...
 
     def spent(self, model: str | None, *, since: datetime, until: datetime) -> Decimal:
@@ -211,7 +214,7 @@ class Lake(Protocol):
         """Return the table's current version, ``None`` while it does not exist."""
         ...
 
-    def scan(  # noqa: PLR0913 - one query, every part optional
+    def scan(
         self,
         model: str,
         kind: str,
@@ -221,13 +224,13 @@ class Lake(Protocol):
         end: datetime | None = None,
         version: int | None = None,
     ) -> pa.Table:
-        """Return rows whose ``event_time`` lies in ``[start, end)``, as of a version; empty while the table does not exist."""
+        """Return rows whose ``event_time`` lies in ``[start, end)``, as of a version; empty while there is no table."""
         ...
 
     def since(
         self, model: str, kind: str, version: int | None, *, columns: Sequence[str] | None = None
     ) -> NewRows | None:
-        """Return the rows added after ``version`` (all rows for ``None``), or ``None`` while the table does not exist."""
+        """Return the rows added after ``version`` (all rows for ``None``), or ``None`` while there is no table."""
         ...
 
     def inbox(self, model: str) -> tuple[tuple[str, str, Path], ...]:
@@ -321,7 +324,8 @@ class TrainingJob(NamedTuple):
 class TrainingState(NamedTuple):
     """Where a training job stands: ``unknown``, ``running``, ``succeeded``, ``failed`` or ``lost``.
 
-    ``lost`` means that its process is gone and left no result. ``message`` says why a job failed, with the last lines of its log.
+    ``lost`` means that its process is gone and left no result. ``message`` says why a job failed, with the end of its
+    log.
     """
 
     status: str

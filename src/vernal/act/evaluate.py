@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vernal.errors import TrainingError
-from vernal.observe.comparison import compare, measure
 from vernal.observe.columns import floats, micros, values
+from vernal.observe.comparison import compare, measure
 
 if TYPE_CHECKING:
     from vernal.ports import Datasets

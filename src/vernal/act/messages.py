@@ -18,7 +18,14 @@ PROMOTED = "promoted"
 def about_run(run: Run, kind: str, *, at: datetime, severity: str, title: str, body: str) -> Message:
     """Return the message about one event of a run; the same event always has the same id."""
     return Message(
-        id=f"{run.id}:{kind}", at=at, model=run.model, run_id=run.id, kind=kind, severity=severity, title=title, body=body
+        id=f"{run.id}:{kind}",
+        at=at,
+        model=run.model,
+        run_id=run.id,
+        kind=kind,
+        severity=severity,
+        title=title,
+        body=body,
     )
 
 

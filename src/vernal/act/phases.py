@@ -1,7 +1,7 @@
 """The phases of a run before anybody is served: each looks at the world and returns the one transition that leaves it.
 
-A phase may be entered any number of times (a worker died, a lease ran out), so everything it does before its transition is committed
-can be done twice: jobs, data sets and registered versions have deterministic names.
+A phase may be entered any number of times (a worker died, a lease ran out), so everything it does before its
+transition is committed can be done twice: jobs, data sets and registered versions have deterministic names.
 """
 
 from __future__ import annotations
@@ -62,8 +62,12 @@ def request(system: System, spec: ModelSpec, run: Run) -> Transition:
     refused = [allowance for allowance in allowances if not allowance.allowed]
     reason = "; ".join(allowance.reason for allowance in refused or allowances)
     if refused:
-        alert = about_run(run, "over-budget", at=now, severity="warning", title=f"{run.model}: run refused", body=reason)
-        return _leave(run, Phase.CANCELLED, now, facts, kind="budget", outcome="refused", reason=reason, messages=(alert,))
+        alert = about_run(
+            run, "over-budget", at=now, severity="warning", title=f"{run.model}: run refused", body=reason
+        )
+        return _leave(
+            run, Phase.CANCELLED, now, facts, kind="budget", outcome="refused", reason=reason, messages=(alert,)
+        )
     warnings: tuple[Message, ...] = ()
     if any(allowance.warn for allowance in allowances):
         title = f"{run.model}: budget nearly used up"
@@ -145,17 +149,23 @@ def judge(system: System, spec: ModelSpec, run: Run) -> Transition:
     champion = system.store.model(run.model).champion
     serving = champion.version if champion else None
     if serving != run.facts.champion:
-        return _fail(run, now, run.facts, f"the champion changed from {run.facts.champion} to {serving} while this run trained")
+        return _fail(
+            run, now, run.facts, f"the champion changed from {run.facts.champion} to {serving} while this run trained"
+        )
     evaluation = evaluate(system.datasets, spec, run)
     results = gates.judge(spec.gates, comparison=evaluation.comparison, measure=evaluation.measure)
     verdict = gates.overall(results)
     version = _register(system, run, evaluation.metrics)
-    facts = run.facts.evolve(version=version, gates=results, comparison=evaluation.comparison, measure=evaluation.measure)
+    facts = run.facts.evolve(
+        version=version, gates=results, comparison=evaluation.comparison, measure=evaluation.measure
+    )
     reason = "; ".join(f"{result.gate} {result.verdict}: {result.reason}" for result in results)
     if not verdict.passes:
         body = f"The candidate of {run.id} is not good enough and was not deployed. {reason}"
         alert = about_run(run, "rejected", at=now, severity="info", title=f"{run.model}: candidate rejected", body=body)
-        return _leave(run, Phase.REJECTED, now, facts, kind="gates", outcome=str(verdict), reason=reason, messages=(alert,))
+        return _leave(
+            run, Phase.REJECTED, now, facts, kind="gates", outcome=str(verdict), reason=reason, messages=(alert,)
+        )
     if spec.risky:
         return _ask(run, spec, ApprovalKind.RELEASE, now, facts, f"gates passed: {reason}", ())
     judged = Decision(model=run.model, run_id=run.id, at=now, kind="gates", outcome=str(verdict), reason=reason)
@@ -262,13 +272,21 @@ def _register(system: System, run: Run, metrics: dict[str, float]) -> str:
 
 def _release(system: System, spec: ModelSpec, run: Run, now: datetime, decision: Decision) -> Transition:
     if run.facts.champion is None:
-        first = decision.evolve(reason=f"{decision.reason}; first champion: nobody to compare with, so it serves at once")
+        first = decision.evolve(
+            reason=f"{decision.reason}; first champion: nobody to compare with, so it serves at once"
+        )
         return promote(system, run, now, first)
     return start_rollout(spec, run, now, decision)
 
 
-def _ask(  # noqa: PLR0913, PLR0917 - one request for approval, all of it needed
-    run: Run, spec: ModelSpec, kind: ApprovalKind, now: datetime, facts: RunFacts, why: str, messages: tuple[Message, ...]
+def _ask(
+    run: Run,
+    spec: ModelSpec,
+    kind: ApprovalKind,
+    now: datetime,
+    facts: RunFacts,
+    why: str,
+    messages: tuple[Message, ...],
 ) -> Transition:
     expires = now + spec.approval.expire_after
     approval = Approval(
@@ -281,7 +299,9 @@ def _ask(  # noqa: PLR0913, PLR0917 - one request for approval, all of it needed
         reason=why,
     )
     body = f"{why}\nvernal approve {run.id}   or   vernal reject {run.id}   before {expires:%Y-%m-%d %H:%M} UTC"
-    alert = about_run(run, f"approve-{kind}", at=now, severity="warning", title=f"{run.id} waits for approval", body=body)
+    alert = about_run(
+        run, f"approve-{kind}", at=now, severity="warning", title=f"{run.id} waits for approval", body=body
+    )
     phase = Phase.AWAITING_APPROVAL if kind is ApprovalKind.SPEND else Phase.AWAITING_RELEASE
     return Transition(
         phase=phase,

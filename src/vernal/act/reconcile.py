@@ -1,6 +1,7 @@
-"""One tick of the controller: look at what is desired and what is observed, and do the next right thing, until nothing is due.
+"""One tick of the controller: look at what is desired and what is observed, and do the next right thing.
 
-Nothing here remembers anything: kill the process at any line and the next tick, of this or another process, goes on from the store.
+A tick goes on until nothing is due. Nothing here remembers anything: kill the process at any line and the next tick, of
+this or another process, goes on from the store.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ def tick(system: System, models: Sequence[str] | None = None) -> TickReport:
     errors: list[str] = []
     checks: list[Decision] = []
     while (state := system.store.claim_check(names, lease=system.claim(), now=system.clock.now())) is not None:
-        _guarded(system, state.model, errors, lambda state=state: checks.extend(_check(system, state, errors)))
+        _guarded(state.model, errors, lambda state=state: checks.extend(_check(system, state, errors)))
     steps: list[Run] = []
     while (run := system.store.claim_run(names, lease=system.claim(), now=system.clock.now())) is not None:
-        _guarded(system, run.id, errors, lambda run=run: steps.append(_advance(system, run, errors)))
+        _guarded(run.id, errors, lambda run=run: steps.append(_advance(system, run, errors)))
     sent = _deliver(system, errors)
     return TickReport(tuple(checks), tuple(steps), sent, tuple(errors))
 
@@ -107,7 +108,7 @@ def _stumble(system: System, run: Run, error: Exception, errors: list[str]) -> R
     return system.store.commit_run(run, transition)
 
 
-def _guarded(system: System, subject: str, errors: list[str], work: Callable[[], None]) -> None:
+def _guarded(subject: str, errors: list[str], work: Callable[[], None]) -> None:
     try:
         work()
     except LeaseLostError as error:
@@ -139,7 +140,10 @@ def _mirror_champion(system: System, model: str) -> None:
 
 
 def _backoff(name: str, attempt: int) -> timedelta:
-    """Return 1, 2, 4 ... minutes, at most an hour, spread by up to a quarter so that many models do not return together."""
+    """Return 1, 2, 4 ...
+
+    minutes, at most an hour, spread by up to a quarter so that many models do not return together.
+    """
     base = min(60.0 * 2 ** max(attempt - 1, 0), 3600.0)
     digest = blake2b(f"{name}:{attempt}".encode(), digest_size=2).digest()
     return timedelta(seconds=base * (1 + int.from_bytes(digest, "big") / 2**18))

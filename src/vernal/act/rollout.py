@@ -51,7 +51,9 @@ def roll_out(system: System, spec: ModelSpec, run: Run) -> Transition:
     last = following >= len(spec.rollout.steps)
     share = 1.0 if last else spec.rollout.steps[following].share
     stage = f"100% for {_days(spec.rollout.soak)} of soaking" if last else f"{share:.0%}"
-    decision = _decision(run, now, "advance", f"step {following} of {len(spec.rollout.steps)} done; {move.reason}; next {stage}")
+    decision = _decision(
+        run, now, "advance", f"step {following} of {len(spec.rollout.steps)} done; {move.reason}; next {stage}"
+    )
     return Transition(
         phase=Phase.SOAKING if last else Phase.ROLLING_OUT,
         wake_at=now + spec.monitoring.every,
@@ -82,7 +84,9 @@ def promote(system: System, run: Run, now: datetime, decision: Decision) -> Tran
     kinds = system.project.models[run.model].features.kinds
     rows = system.datasets.read(Path(training_set.training_path), columns=tuple(kinds))
     outcome = f"version {version} is the champion; {decision.reason}"
-    alert = about_run(run, PROMOTED, at=now, severity="info", title=f"{run.model}: version {version} promoted", body=outcome)
+    alert = about_run(
+        run, PROMOTED, at=now, severity="info", title=f"{run.model}: version {version} promoted", body=outcome
+    )
     return Transition(
         phase=Phase.PROMOTED,
         wake_at=now,

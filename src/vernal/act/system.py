@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class System:
     """A project with its adapters.
 
-    ``patience_seconds`` is how long a tick follows a training job before it comes back later; ``None`` follows it to its end.
+    ``patience_seconds`` is how long a tick follows a training job before it comes back later; ``None`` follows it to
+    its end.
     """
 
     project: Project

@@ -1,1 +1,4 @@
-"""Decisions: the spec, the evidence and the time go in; a decision and its reason come out. Nothing here touches the world."""
+"""Decisions, pure.
+
+The spec, the evidence and the time go in; a decision and its reason come out. Nothing here touches the world.
+"""

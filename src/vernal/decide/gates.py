@@ -1,4 +1,7 @@
-"""The gates that a candidate must pass before anybody is served by it. All are evaluated, also when the first one fails."""
+"""The gates that a candidate must pass before anybody is served by it.
+
+All are evaluated, also when the first one fails.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def overall(results: Sequence[GateResult]) -> Verdict:
 
 
 def judge_improvement(spec: Gates, comparison: PairedMeasure) -> GateResult:
-    """Pass when the challenger is better by the required points and surely not equal (or, ``strict``, surely by that much)."""
+    """Pass when the challenger is better by the required points and surely not equal.
+
+    With ``strict`` it must be surely better by the required points.
+    """
     name = f"improvement in {comparison.metric}"
     if comparison.difference is None or comparison.lower is None:
         reason = f"{name} is undefined: {comparison.note}"
@@ -38,7 +44,9 @@ def judge_improvement(spec: Gates, comparison: PairedMeasure) -> GateResult:
     enough, sure = comparison.difference >= spec.min_improvement, comparison.lower > needed
     size = f"(n={comparison.rows}, {comparison.blocks} days)"
     parts = [f"{name} {comparison.difference:+.4f} {'>=' if enough else '<'} {spec.min_improvement:+.4f}"]
-    parts.append(f"{comparison.certainty:.0%} lower bound {comparison.lower:+.4f} {'>' if sure else '<='} {needed:+.4f} {size}")
+    parts.append(
+        f"{comparison.certainty:.0%} lower bound {comparison.lower:+.4f} {'>' if sure else '<='} {needed:+.4f} {size}"
+    )
     verdict = Verdict.PASS if enough and sure else Verdict.FAIL
     if verdict is Verdict.PASS and comparison.blocks < MIN_BLOCKS:
         verdict = Verdict.WARN
@@ -60,7 +68,8 @@ def judge_floor(spec: Gates, measure: Measure) -> GateResult:
         reason = f"{measure.metric} is undefined: {measure.note}"
         return GateResult(gate="floor", verdict=Verdict.INCONCLUSIVE, reason=reason, rows=measure.rows)
     bad = worse(measure.metric, measure.value, spec.floor)
-    reason = f"{measure.metric} {measure.value:.4f} {sign(measure.metric, bad=bad)} floor {spec.floor:.4f} (n={measure.rows})"
+    found = f"{measure.metric} {measure.value:.4f}"
+    reason = f"{found} {sign(measure.metric, bad=bad)} floor {spec.floor:.4f} (n={measure.rows})"
     return GateResult(
         gate="floor",
         verdict=Verdict.FAIL if bad else Verdict.PASS,

@@ -1,4 +1,4 @@
-"""May this run spend what it is expected to cost, and must a person agree first?"""
+"""Whether a run may spend what it is expected to cost, and whether a person must agree first."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def combine(
 def _quiet(results: Sequence[TriggerResult]) -> Verdict:
     blind = [result for result in results if not result.sufficient]
     story = "; ".join(f"{result.kind}: {result.reason}" for result in results) or "no trigger is switched on"
-    # A schedule or a label count is always answerable; a check is blind only when no trigger that measures the model could see.
+    # A schedule or a label count is always answerable; a check is blind only when no trigger that measures the model
+    # could see.
     measuring = [result for result in results if result.kind in {"performance", "drift"}]
     if measuring and all(result in blind for result in measuring):
         return Verdict("insufficient", story)

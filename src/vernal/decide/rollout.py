@@ -1,7 +1,7 @@
 """The next move of a rollout: advance, hold or roll back.
 
-The evidence is a confidence sequence, valid at every look, so looking often costs nothing. A challenger shown to be worse by any
-amount never advances; one shown to be worse by more than the margin goes back at once.
+The evidence is a confidence sequence, valid at every look, so looking often costs nothing. A challenger shown to be
+worse by any amount never advances; one shown to be worse by more than the margin goes back at once.
 """
 
 from __future__ import annotations

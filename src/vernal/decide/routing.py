@@ -16,7 +16,8 @@ def position(salt: str, entity: str) -> float:
 def gets_challenger(salt: str, entity: str, share: float) -> bool:
     """Whether an entity is answered by the challenger.
 
-    Sticky: it depends on nothing but the arguments. Monotone: whoever has the challenger at some share keeps it at every larger one.
+    Sticky: it depends on nothing but the arguments. Monotone: whoever has the challenger at some share keeps it at
+    every larger one.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The triggers: is retraining worth it, on this evidence, now?
+"""The triggers: whether retraining is worth it, on this evidence, now.
 
 Each function answers for one trigger. "Not enough data" is an answer of its own (``sufficient=False``), never "fine".
 """
@@ -14,12 +14,12 @@ from vernal.records import TriggerKind, TriggerResult
 
 if TYPE_CHECKING:
     from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, ModelState, PerformanceEvidence
-    from vernal.spec import DriftTrigger, PerformanceTrigger, ScheduleTrigger, Triggers, VolumeTrigger
+    from vernal.spec import DriftTrigger, PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
 
 URGENCY = (TriggerKind.PERFORMANCE, TriggerKind.DRIFT, TriggerKind.VOLUME, TriggerKind.SCHEDULE)
 
 
-def judge(spec: Triggers, evidence: CheckEvidence, state: ModelState) -> tuple[TriggerResult, ...]:
+def judge(spec: TriggersSpec, evidence: CheckEvidence, state: ModelState) -> tuple[TriggerResult, ...]:
     """Return the answer of every trigger that is switched on, the most urgent kind first."""
     results = []
     if spec.performance is not None:
@@ -48,7 +48,9 @@ def judge_performance(spec: PerformanceTrigger, evidence: PerformanceEvidence | 
     band = f"{measure.metric} {measure.value:.3f} [{measure.lower:.3f}, {measure.upper:.3f}]"
     if surely_worse(measure.metric, lower=measure.lower, upper=measure.upper, limit=spec.threshold):
         reason = f"{band} {sign(measure.metric, bad=True)} {spec.threshold:.3f} with certainty {spec.certainty:g}"
-        return TriggerResult(kind=TriggerKind.PERFORMANCE, fired=True, sufficient=True, reason=f"{reason} (n={measure.rows})")
+        return TriggerResult(
+            kind=TriggerKind.PERFORMANCE, fired=True, sufficient=True, reason=f"{reason} (n={measure.rows})"
+        )
     verdict = "not sure yet" if worse(measure.metric, measure.value, spec.threshold) else "holds"
     reason = f"{band} against {spec.threshold:.3f}: {verdict} (n={measure.rows})"
     return TriggerResult(kind=TriggerKind.PERFORMANCE, fired=False, sufficient=True, reason=reason)
@@ -67,7 +69,9 @@ def judge_drift(spec: DriftTrigger, evidence: DriftEvidence | None) -> TriggerRe
     moved_again = {feature.feature for feature in evidence.since_last_run if has_drifted(spec, feature)}
     if evidence.since_last_run and not moved_again.intersection(feature.feature for feature in drifted):
         names = ", ".join(feature.feature for feature in drifted[:3])
-        reason = f"{len(drifted)} of {len(watched)} features differ from the baseline ({names}), but none since the last run"
+        reason = (
+            f"{len(drifted)} of {len(watched)} features differ from the baseline ({names}), but none since the last run"
+        )
         return TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason=reason)
     ranked = sorted(drifted, key=lambda feature: feature.score or 0.0, reverse=True)
     worst = ", ".join(f"{f.feature} {f.statistic} {f.score:.3f} > {_threshold(spec, f):g}" for f in ranked[:3])
@@ -77,7 +81,7 @@ def judge_drift(spec: DriftTrigger, evidence: DriftEvidence | None) -> TriggerRe
 
 
 def has_drifted(spec: DriftTrigger, feature: FeatureDrift) -> bool:
-    """Whether a feature moved relevantly (above the threshold) and really (beyond chance at the false-discovery level)."""
+    """Whether a feature moved relevantly (above the threshold) and really (beyond chance)."""
     if feature.score is None or feature.critical is None or feature.adjusted_p is None:
         return False
     relevant = feature.score > max(_threshold(spec, feature), feature.critical)
@@ -106,7 +110,7 @@ def judge_schedule(spec: ScheduleTrigger, *, since: datetime | None, now: dateti
 
 def next_due(spec: ScheduleTrigger, *, after: datetime) -> datetime:
     """Return the first time of the schedule strictly after a moment, in UTC."""
-    from cronsim import CronSim  # noqa: PLC0415 - only models with a schedule pay for it
+    from cronsim import CronSim
 
     zone = ZoneInfo(spec.timezone)
     due: datetime = next(CronSim(spec.cron, after.astimezone(zone)))

@@ -1,1 +1,1 @@
-"""The demo: a year of real flights, replayed through the production code path."""
+"""The flights example: a year of New York departures, replayed through the production code."""

@@ -26,7 +26,11 @@ def floats(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:
     array = _one(column)
     if not pa.types.is_float64(array.type):
         array = pc.cast(pc.cast(array, pa.int8()) if pa.types.is_boolean(array.type) else array, pa.float64())
-    values = np.frombuffer(array.buffers()[1], dtype=np.float64, count=len(array), offset=array.offset * 8) if len(array) else _NONE
+    values = (
+        np.frombuffer(array.buffers()[1], dtype=np.float64, count=len(array), offset=array.offset * 8)
+        if len(array)
+        else _NONE
+    )
     return np.where(_valid(array), values, np.nan) if array.null_count else values
 
 

@@ -32,8 +32,8 @@ class Split(NamedTuple):
 def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
     """Cut a training set.
 
-    The cut lies ``label_delay`` before ``now``, so that whole cohorts of predictions have had time to get their labels. The last
-    ``holdout`` before the cut is for evaluation; training rows end where it starts.
+    The cut lies ``label_delay`` before ``now``, so that whole cohorts of predictions have had time to get their
+    labels. The last ``holdout`` before the cut is for evaluation; training rows end where it starts.
 
     Raises
     ------
@@ -49,9 +49,11 @@ def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
     issued = micros(rows[Predictions.EVENT_TIME])
     training, holdout = keep(rows, issued < to_micros(split)), keep(rows, issued >= to_micros(split))
     if training.num_rows < spec.training.min_rows or not holdout.num_rows:
-        found = f"{training.num_rows} labelled rows before {_day(split)} and {holdout.num_rows} in the holdout until {_day(cut)}"
+        found = f"{training.num_rows} labelled rows before {_day(split)}, {holdout.num_rows} in the holdout until {_day(cut)}"
         message = f"{spec.model}: {found}; expected at least {spec.training.min_rows} and 1"
-        raise SampleError(message, hint="Log more predictions and labels, or lower training.min_rows or training.holdout.")
+        raise SampleError(
+            message, hint="Log more predictions and labels, or lower training.min_rows or training.holdout."
+        )
     first = timedelta(microseconds=int(issued.min()))
     return Split(training, holdout, BEGINNING + first, split, cut)
 

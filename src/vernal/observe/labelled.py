@@ -32,7 +32,7 @@ ANSWERS = (
 
 
 class Labelled(NamedTuple):
-    """Matched rows (predictions' columns plus ``label``), how many predictions were issued, and labels without prediction."""
+    """Matched rows (predictions' columns plus ``label``), predictions issued, and labels without a prediction."""
 
     rows: pa.Table
     issued: int
@@ -44,8 +44,8 @@ def labelled(
 ) -> Labelled:
     """Return the predictions issued in ``[start, end)`` with the labels that had arrived by ``as_of``.
 
-    A label that was corrected counts with its latest value by then; a prediction that was logged twice counts once. Rows come in the
-    order of issue. Labels of the same time range without a prediction are counted, not joined.
+    A label that was corrected counts with its latest value by then; a prediction that was logged twice counts once.
+    Rows come in the order of issue. Labels of the same time range without a prediction are counted, not joined.
     """
     predictions = lake.scan(model, "predictions", columns=columns, start=start, end=end)
     label_columns = (Labels.ID, Labels.LABEL, Labels.EVENT_TIME, Labels.ARRIVAL_TIME)
@@ -66,7 +66,7 @@ def labelled(
 
 
 class Answers(NamedTuple):
-    """What one model version said, whether or not it was the one that answered; NaN or ``None`` where it said nothing."""
+    """What one model version said, whether or not it answered; NaN or ``None`` where it said nothing."""
 
     predictions: NDArray[Any]
     scores: NDArray[np.float64]

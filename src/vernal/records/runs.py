@@ -84,8 +84,8 @@ class TrainingResult(Record, kw_only=True):
     """What a finished training job left behind.
 
     ``artefact`` is the directory of the fitted model; ``scores_path`` is a Parquet file with one row per holdout row:
-    ``prediction_id``, ``event_time``, ``label``, ``prediction``, ``score`` of the challenger and, when there is a champion,
-    ``champion_prediction`` and ``champion_score``.
+    ``prediction_id``, ``event_time``, ``label``, ``prediction``, ``score`` of the challenger and, when there is a
+    champion, ``champion_prediction`` and ``champion_score``.
     """
 
     artefact: str
@@ -100,8 +100,8 @@ class TrainingResult(Record, kw_only=True):
 class RolloutState(Record, kw_only=True):
     """How far a rollout has come.
 
-    ``started_at`` holds the start of every step so far, the soak last; ``salt`` fixes who gets the challenger for the rollout's
-    whole life.
+    ``started_at`` holds the start of every step so far, the soak last; ``salt`` fixes who gets the challenger for the
+    rollout's whole life.
     """
 
     started_at: tuple[datetime, ...]
@@ -116,9 +116,9 @@ class RolloutState(Record, kw_only=True):
 class RolloutEvidence(Record, kw_only=True):
     """The paired difference in production so far; positive favours the challenger.
 
-    ``score`` names the per-row quantity that is judged (``accuracy`` or a proper score such as ``brier``); ``lower`` and
-    ``upper`` bound the difference at every look at once. Of ``asked`` requests the challenger left ``unanswered`` without an
-    answer; ``failing`` is set when that is surely too many.
+    ``score`` names the per-row quantity that is judged (``accuracy`` or a proper score such as ``brier``); ``lower``
+    and ``upper`` bound the difference at every look at once. Of ``asked`` requests the challenger left ``unanswered``
+    without an answer; ``failing`` is set when that is surely too many.
     """
 
     score: str
@@ -189,8 +189,8 @@ class RunRequest(Record, kw_only=True):
 class Transition(Record, kw_only=True):
     """Everything that leaves with one step of a run, written in one transaction.
 
-    ``outcome`` is the one-line result kept on a terminal run. ``baseline`` is the serialised profile of the new champion's
-    training data. ``champion`` and ``route`` replace the model's when given.
+    ``outcome`` is the one-line result kept on a terminal run. ``baseline`` is the serialised profile of the new
+    champion's training data. ``champion`` and ``route`` replace the model's when given.
     """
 
     phase: Phase
@@ -211,9 +211,9 @@ class Transition(Record, kw_only=True):
 class ModelState(Record, kw_only=True):
     """What the store knows about a model.
 
-    ``profiled_version`` is the lake version of the predictions up to which hourly profiles are built; ``cron_at`` is the
-    moment up to which the schedule has been looked at; ``trained_until`` is the last training cut, accepted or not, from
-    which new labels are counted.
+    ``profiled_version`` is the lake version of the predictions up to which hourly profiles are built; ``cron_at`` is
+    the moment up to which the schedule has been looked at; ``trained_until`` is the last training cut, accepted or
+    not, from which new labels are counted.
     """
 
     model: str
@@ -232,8 +232,8 @@ class ModelState(Record, kw_only=True):
 class CheckCommit(Record, kw_only=True):
     """Everything that leaves with one check, written in one transaction.
 
-    ``hours`` maps the start of an hour to its profile, already merged with what was stored; ``request`` opens a run when
-    given; ``window_profile`` is kept as the last run's window (for re-arming) when a run is opened.
+    ``hours`` maps the start of an hour to its profile, already merged with what was stored; ``request`` opens a run
+    when given; ``window_profile`` is kept as the last run's window (for re-arming) when a run is opened.
     """
 
     at: datetime

@@ -1,0 +1,54 @@
+"""What people ask for by hand: a run, a champion moved back, an answer to an approval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vernal.act.rollout import roll_back
+from vernal.errors import NotFoundError
+from vernal.records import Phase, RunRequest, TriggerKind
+
+if TYPE_CHECKING:
+    from vernal.act.system import System
+    from vernal.records import Approval, ModelState, Run
+
+SERVING = (Phase.ROLLING_OUT, Phase.SOAKING)
+"""Phases in which part of the traffic goes to the challenger."""
+
+
+def retrain(system: System, model: str, *, actor: str, reason: str) -> Run:
+    """Ask for a run by hand; :class:`~vernal.errors.OpenRunError` if the model has an open one."""
+    now = system.clock.now()
+    system.store.sync_models((model,), now=now)
+    request = RunRequest(model=model, trigger=TriggerKind.MANUAL, reason=reason, requested_by=actor, at=now)
+    return system.store.request_run(request)
+
+
+def answer_approval(system: System, run_id: str, *, approved: bool, actor: str, note: str) -> Approval:
+    """Answer a run's pending request for approval."""
+    return system.store.decide_approval(run_id, approved=approved, actor=actor, note=note, now=system.clock.now())
+
+
+def rollback(system: System, model: str, *, actor: str, reason: str, to: str | None = None) -> Run | ModelState:
+    """Take traffic away from the newest model at once.
+
+    During a rollout the challenger is rolled back, for good, and its run is returned. Otherwise the champion goes
+    back to the version before it, or to ``to``, and the model's new state is returned.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no earlier version, or ``to`` is not a version of the model.
+    """
+    now = system.clock.now()
+    current = next((run for run in system.store.runs(model, open_only=True) if run.phase in SERVING), None)
+    if current is not None and to is None:
+        return system.store.intervene(
+            current.id, roll_back(current, now, reason, actor=actor), actor=actor, expected=SERVING
+        )
+    champion = system.store.model(model).champion
+    target = to or (champion.previous if champion else None)
+    if target is None:
+        raise NotFoundError(f"{model}: there is no earlier champion to go back to", hint="Name a version with --to.")
+    system.registry.fetch(model, target)
+    return system.store.set_champion(model, target, actor=actor, reason=reason, now=now)

@@ -1,0 +1,77 @@
+"""The only place that chooses adapters."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vernal.act.system import System
+from vernal.clock import Clock, SystemClock
+from vernal.spec import find_project, load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vernal.act.serve import Server
+    from vernal.ports import CostSource
+
+
+@contextmanager
+def open_system(
+    start: Path | None = None,
+    *,
+    clock: Clock | None = None,
+    costs: CostSource | None = None,
+    patience_seconds: float | None = None,
+) -> Iterator[System]:
+    """Open the project in or above a folder with the adapters that its files ask for.
+
+    Parameters
+    ----------
+    start
+        Where to look for ``vernal.yaml``; the current folder by default.
+    clock, costs
+        Domain time and what runs cost; wall-clock time and metered cost by default. A replay brings its own.
+    patience_seconds
+        How long a tick follows a training job; ``None`` to its end.
+    """
+    from vernal.adapters.costs import MeteredCost
+    from vernal.adapters.datasets import LocalDatasets
+    from vernal.adapters.lake import DeltaLake
+    from vernal.adapters.notify import FileNotifier
+    from vernal.adapters.registry import MlflowRegistry
+    from vernal.adapters.state import open_store
+    from vernal.adapters.trainer import SubprocessTrainer
+
+    project = load_project(find_project(start or Path.cwd()))
+    store = open_store(project.state_url, project=project.spec.project)
+    try:
+        yield System(
+            project=project,
+            clock=clock or SystemClock(),
+            store=store,
+            lake=DeltaLake(project.lake_path),
+            datasets=LocalDatasets(project.private / "datasets"),
+            registry=MlflowRegistry(project.registry_uri, artifact_root=project.private / "artifacts"),
+            trainer=SubprocessTrainer(project.private / "jobs"),
+            costs=costs or MeteredCost(project.spec.rates),
+            notifier=FileNotifier(project.notifications_path),
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            patience_seconds=patience_seconds,
+        )
+    finally:
+        store.close()
+
+
+def open_server(system: System, model: str) -> Server:
+    """Return a server of one of the project's models: the user's feature function and the registry's versions."""
+    from vernal.act.serve import Server
+    from vernal.adapters.models import load_predictor
+    from vernal.adapters.user_code import load_features
+
+    spec = system.project.models[model]
+    features = load_features(system.project.code_path(model))
+    return Server(spec, features=features, registry=system.registry, loader=load_predictor)

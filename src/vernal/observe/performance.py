@@ -1,0 +1,60 @@
+"""The live metric on matured, labelled predictions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vernal.observe.columns import keep, values
+from vernal.observe.comparison import measure
+from vernal.observe.labelled import ANSWERS, answers_of, labelled
+from vernal.records import PerformanceEvidence
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from vernal.ports import Lake
+    from vernal.spec import ModelSpec
+
+DEFAULT_WINDOW = timedelta(days=7)
+DEFAULT_CERTAINTY = 0.95
+
+
+def live_performance(lake: Lake, spec: ModelSpec, *, version: str, now: datetime) -> PerformanceEvidence:
+    """Measure a version on the predictions it was asked for in the last window whose labels have had time to arrive.
+
+    The window ends ``label_delay`` before ``now``: whole cohorts count, never the labels that happened to arrive
+    first. Rows that the version only scored beside the one that answered count as well.
+    """
+    trigger = spec.triggers.performance
+    window = DEFAULT_WINDOW if trigger is None else trigger.window
+    certainty = DEFAULT_CERTAINTY if trigger is None else trigger.certainty
+    end = now - spec.label_delay
+    found = labelled(lake, spec.model, columns=ANSWERS, start=end - window, end=end, as_of=now)
+    answers = answers_of(found.rows, version)
+    said = _said(answers.predictions) & answers.asked
+    rows = keep(found.rows, np.asarray(said, dtype=np.bool_))
+    result = measure(
+        spec.metric,
+        values(rows["label"]),
+        answers.predictions[said],
+        answers.scores[said],
+        certainty=certainty,
+        seed=int(now.timestamp()),
+    )
+    return PerformanceEvidence(
+        window_start=end - window,
+        window_end=end,
+        measure=result,
+        issued=found.issued,
+        labelled=found.rows.num_rows,
+        unmatched_labels=found.unmatched,
+    )
+
+
+def _said(predictions: np.ndarray) -> np.ndarray:
+    if predictions.dtype == object:
+        return np.array([value is not None for value in predictions], dtype=np.bool_)
+    return ~np.isnan(predictions)

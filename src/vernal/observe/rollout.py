@@ -1,0 +1,107 @@
+"""How the challenger does against the champion in production, on the same requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from vernal.observe.columns import HOUR, micros, to_micros, values
+from vernal.observe.comparison import measure, per_row_score
+from vernal.observe.labelled import ANSWERS, Answers, answers_of, labelled
+from vernal.records import Predictions, RolloutEvidence
+from vernal.stats.sequential import Block, mean_sequence, rate_exceeds
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from vernal.ports import Lake
+    from vernal.records import Run
+    from vernal.spec import ModelSpec
+
+FAILURE_LIMIT = 0.05
+"""Share of requests that a challenger may leave unanswered before it is taken back."""
+
+
+class _Sides(NamedTuple):
+    champion: Answers
+    challenger: Answers
+
+
+def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) -> RolloutEvidence:
+    """Return the paired difference challenger - champion since the rollout began, with its always-valid band.
+
+    Only matured predictions count. Rows are blocks of one hour within one step, so that a base rate that moves by
+    hour or a share that moves by step cannot pass for a difference between the models.
+    """
+    state, champion, challenger = run.facts.rollout, run.facts.champion, run.facts.version
+    if state is None or champion is None or challenger is None:
+        message = f"{run.id}: asked for rollout evidence without a rollout"
+        raise ValueError(message)
+    # In the soak the same test starts afresh: what was shown before must not carry a model that turns bad with all
+    # the traffic.
+    soaking = state.step >= len(spec.rollout.steps)
+    start = state.started_at[-1] if soaking else state.started_at[0]
+    issued = lake.scan(spec.model, "predictions", columns=ANSWERS, start=start, end=now)
+    asked, unanswered = _silence(issued, champion, challenger)
+    failing = ""
+    if rate_exceeds(unanswered, asked, limit=FAILURE_LIMIT, alpha=spec.rollout.alpha):
+        failing = f"{unanswered} of {asked} requests unanswered > {FAILURE_LIMIT:.0%}"
+    end = max(now - spec.label_delay, start)
+    rows = labelled(lake, spec.model, columns=ANSWERS, start=start, end=end, as_of=now).rows
+    sides = _Sides(answers_of(rows, champion), answers_of(rows, challenger))
+    labels, when = values(rows["label"]), micros(rows[Predictions.EVENT_TIME])
+    judged = per_row_score(spec.metric)
+    mine = judged.of(labels, sides.challenger.predictions, sides.challenger.scores)
+    theirs = judged.of(labels, sides.champion.predictions, sides.champion.scores)
+    difference = mine - theirs
+    both = ~np.isnan(difference)
+    evidence = RolloutEvidence(
+        score=judged.name,
+        difference=None,
+        lower=None,
+        upper=None,
+        margin=spec.rollout.score_margin if judged.proper else spec.rollout.margin,
+        rows=int(both.sum()),
+        blocks=0,
+        asked=asked,
+        unanswered=unanswered,
+        failing=failing,
+        champion=_measured(spec, run, labels[both], sides.champion, both),
+        challenger=_measured(spec, run, labels[both], sides.challenger, both),
+    )
+    if not both.any():
+        return evidence.evolve(
+            note=f"no prediction since {start:%Y-%m-%d %H:%M} UTC has both answers and a matured label"
+        )
+    steps = np.searchsorted([to_micros(moment) for moment in state.started_at], when[both], side="right")
+    sequence = mean_sequence(_blocks(difference[both], steps, when[both] // HOUR), alpha=spec.rollout.alpha)
+    return evidence.evolve(
+        difference=sequence.estimate,
+        lower=sequence.lower,
+        upper=sequence.upper,
+        blocks=sequence.blocks,
+        note=sequence.note,
+    )
+
+
+def _silence(rows: Any, champion: str, challenger: str) -> tuple[int, int]:  # noqa: ANN401 - pa.Table
+    """Count the requests that the challenger was asked for, and those of them without an answer."""
+    answers = answers_of(rows, challenger)
+    asked = answers.asked & answers_of(rows, champion).asked
+    silent = np.array([value is None or value != value for value in answers.predictions], dtype=np.bool_)  # noqa: PLR0124 - NaN
+    return int(asked.sum()), int((asked & silent).sum())
+
+
+def _blocks(difference: NDArray[np.float64], steps: NDArray[np.int64], hours: NDArray[np.int64]) -> list[Block]:
+    _, block = np.unique(np.stack([steps, hours]), axis=1, return_inverse=True)
+    counts = np.bincount(block)
+    sums, squares = np.bincount(block, weights=difference), np.bincount(block, weights=difference**2)
+    return [Block(int(n), float(d), float(q)) for n, d, q in zip(counts, sums, squares, strict=True)]
+
+
+def _measured(spec: ModelSpec, run: Run, labels: NDArray[Any], side: Answers, both: NDArray[np.bool_]):  # noqa: ANN202
+    return measure(spec.metric, labels, side.predictions[both], side.scores[both], certainty=0.95, seed=run.number)
