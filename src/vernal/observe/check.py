@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from vernal.observe.columns import keep, micros, to_micros
 from vernal.observe.performance import live_performance
 from vernal.observe.windows import profile_new_rows, window_of, window_profile
-from vernal.profile import Baseline, Profile, compare, compare_profiles
+from vernal.profile import Baseline, FeatureKind, Profile, compare, compare_profiles
 from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, Labels
 
 if TYPE_CHECKING:
@@ -17,9 +18,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vernal.ports import Lake, StateStore
-    from vernal.profile import Comparison
+    from vernal.profile import FeatureComparison
     from vernal.records import ModelState
     from vernal.spec import ModelSpec
+
+
+DEFAULT_LEVEL = 0.01
+"""False-discovery level of the drift table when drift triggers nothing."""
+
+LABEL_LOOKBACK = timedelta(days=60)
+"""How long before the last training cut an event may lie whose label still counts as new."""
 
 
 class Observation(NamedTuple):
@@ -59,12 +67,13 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
     window = window_profile(
         store, spec.model, baseline_version=version, baseline=baseline, hours=new.profiles, start=start, end=now
     )
+    level = DEFAULT_LEVEL if spec.triggers.drift is None else spec.triggers.drift.false_discovery
     drift = DriftEvidence(
         window_start=start,
         window_end=now,
         rows=window.rows,
-        features=_facts(compare(baseline, window)),
-        since_last_run=_since_last_run(store, spec, version, baseline, window),
+        features=_facts(compare(baseline, window, alpha=level, min_rows=1)),
+        since_last_run=_since_last_run(store, spec, version, baseline, window, level=level),
     )
     return Observation(
         evidence.evolve(drift=drift, new_rows=new.new_rows),
@@ -76,9 +85,12 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
 
 
 def count_labels(lake: Lake, model: str, *, since: datetime | None, until: datetime) -> int:
-    """Return how many predictions got a label in ``(since, until]``, each counted once."""
+    """Return how many predictions got a label in ``(since, until]``, each counted once.
+
+    Labels of events more than ``LABEL_LOOKBACK`` before ``since`` are not looked for.
+    """
     columns = (Labels.ID, Labels.ARRIVAL_TIME)
-    labels = lake.scan(model, "labels", columns=columns)
+    labels = lake.scan(model, "labels", columns=columns, start=None if since is None else since - LABEL_LOOKBACK)
     if not labels.num_rows:
         return 0
     arrived = micros(labels[Labels.ARRIVAL_TIME])
@@ -89,27 +101,29 @@ def count_labels(lake: Lake, model: str, *, since: datetime | None, until: datet
 
 
 def _since_last_run(
-    store: StateStore, spec: ModelSpec, version: str, baseline: Baseline, window: Profile
+    store: StateStore, spec: ModelSpec, version: str, baseline: Baseline, window: Profile, *, level: float
 ) -> tuple[FeatureDrift, ...]:
     """Compare with the last run's window, while its profile is on the same grid."""
     last = store.last_run_window(spec.model)
     if last is None or last[0] != version:
         return ()
-    return _facts(compare_profiles(baseline, Profile.from_bytes(last[1]), window))
+    return _facts(compare_profiles(baseline, Profile.from_bytes(last[1]), window, alpha=level, min_rows=1))
 
 
-def _facts(comparisons: Iterable[Comparison]) -> tuple[FeatureDrift, ...]:
+def _facts(comparisons: Iterable[FeatureComparison]) -> tuple[FeatureDrift, ...]:
     return tuple(_fact(comparison) for comparison in comparisons)
 
 
-def _fact(comparison: Comparison) -> FeatureDrift:
+def _fact(comparison: FeatureComparison) -> FeatureDrift:
+    statistic = "psi" if comparison.kind == FeatureKind.NUMERICAL else "js"
+    scored = comparison.psi if statistic == "psi" else comparison.js
     return FeatureDrift(
         feature=comparison.feature,
-        statistic=comparison.statistic,
-        score=comparison.score,
-        critical=comparison.critical,
-        p_value=comparison.p_value,
-        adjusted_p=comparison.adjusted_p,
+        statistic=statistic,
+        score=None if scored is None else scored.score,
+        critical=None if scored is None else scored.critical,
+        p_value=None if scored is None else scored.p_value,
+        adjusted_p=None if scored is None else scored.adjusted_p,
         rows=comparison.rows,
         reference_rows=comparison.reference_rows,
         null_share=comparison.null_share,

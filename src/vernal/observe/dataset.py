@@ -49,7 +49,8 @@ def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
     issued = micros(rows[Predictions.EVENT_TIME])
     training, holdout = keep(rows, issued < to_micros(split)), keep(rows, issued >= to_micros(split))
     if training.num_rows < spec.training.min_rows or not holdout.num_rows:
-        found = f"{training.num_rows} labelled rows before {_day(split)}, {holdout.num_rows} in the holdout until {_day(cut)}"
+        held = f"{holdout.num_rows} in the holdout until {_day(cut)}"
+        found = f"{training.num_rows} labelled rows before {_day(split)}, {held}"
         message = f"{spec.model}: {found}; expected at least {spec.training.min_rows} and 1"
         raise SampleError(
             message, hint="Log more predictions and labels, or lower training.min_rows or training.holdout."

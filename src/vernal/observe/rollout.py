@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from vernal.observe.columns import HOUR, micros, to_micros, values
-from vernal.observe.comparison import measure, per_row_score
+from vernal.observe.comparison import measure, outputs_for
 from vernal.observe.labelled import ANSWERS, Answers, answers_of, labelled
 from vernal.records import Predictions, RolloutEvidence
-from vernal.stats.sequential import Block, mean_sequence, rate_exceeds
+from vernal.stats.guardrail import rate_exceeds
+from vernal.stats.metrics import metric, row_scores
+from vernal.stats.sequential import block_sums, stratified_sequence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,17 +56,17 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
     rows = labelled(lake, spec.model, columns=ANSWERS, start=start, end=end, as_of=now).rows
     sides = _Sides(answers_of(rows, champion), answers_of(rows, challenger))
     labels, when = values(rows["label"]), micros(rows[Predictions.EVENT_TIME])
-    judged = per_row_score(spec.metric)
-    mine = judged.of(labels, sides.challenger.predictions, sides.challenger.scores)
-    theirs = judged.of(labels, sides.champion.predictions, sides.champion.scores)
+    asked_metric = metric(spec.metric)
+    mine = _row_scores(spec.metric, labels, sides.challenger)
+    theirs = _row_scores(spec.metric, labels, sides.champion)
     difference = mine - theirs
     both = ~np.isnan(difference)
     evidence = RolloutEvidence(
-        score=judged.name,
+        score=asked_metric.proper_score,
         difference=None,
         lower=None,
         upper=None,
-        margin=spec.rollout.score_margin if judged.proper else spec.rollout.margin,
+        margin=spec.rollout.margin if asked_metric.proper_score == spec.metric else spec.rollout.score_margin,
         rows=int(both.sum()),
         blocks=0,
         asked=asked,
@@ -78,13 +80,14 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
             note=f"no prediction since {start:%Y-%m-%d %H:%M} UTC has both answers and a matured label"
         )
     steps = np.searchsorted([to_micros(moment) for moment in state.started_at], when[both], side="right")
-    sequence = mean_sequence(_blocks(difference[both], steps, when[both] // HOUR), alpha=spec.rollout.alpha)
+    sums = block_sums(steps, when[both] // HOUR, difference[both])
+    sequence = stratified_sequence(sums, alpha=spec.rollout.alpha)
     return evidence.evolve(
         difference=sequence.estimate,
         lower=sequence.lower,
         upper=sequence.upper,
         blocks=sequence.blocks,
-        note=sequence.note,
+        note="" if sequence.lower is not None else f"{sequence.blocks} hours with rows are too few for a band",
     )
 
 
@@ -92,15 +95,24 @@ def _silence(rows: Any, champion: str, challenger: str) -> tuple[int, int]:  # n
     """Count the requests that the challenger was asked for, and those of them without an answer."""
     answers = answers_of(rows, challenger)
     asked = answers.asked & answers_of(rows, champion).asked
-    silent = np.array([value is None or value != value for value in answers.predictions], dtype=np.bool_)  # noqa: PLR0124 - NaN
+    silent = _is_silent(answers.predictions)
     return int(asked.sum()), int((asked & silent).sum())
 
 
-def _blocks(difference: NDArray[np.float64], steps: NDArray[np.int64], hours: NDArray[np.int64]) -> list[Block]:
-    _, block = np.unique(np.stack([steps, hours]), axis=1, return_inverse=True)
-    counts = np.bincount(block)
-    sums, squares = np.bincount(block, weights=difference), np.bincount(block, weights=difference**2)
-    return [Block(int(n), float(d), float(q)) for n, d, q in zip(counts, sums, squares, strict=True)]
+def _row_scores(name: str, labels: NDArray[Any], side: Answers) -> NDArray[np.float64]:
+    """Return the per-row score, higher is better; NaN where the model said nothing."""
+    result = np.full(len(labels), np.nan)
+    said = ~_is_silent(side.predictions)
+    outputs = outputs_for(metric(name), side.predictions, side.scores)
+    if said.any():
+        result[said] = row_scores(metric(name), labels[said], outputs[said])
+    return result
+
+
+def _is_silent(predictions: NDArray[Any]) -> NDArray[np.bool_]:
+    if predictions.dtype == object:
+        return np.array([value is None for value in predictions], dtype=np.bool_)
+    return np.isnan(predictions)
 
 
 def _measured(spec: ModelSpec, run: Run, labels: NDArray[Any], side: Answers, both: NDArray[np.bool_]):  # noqa: ANN202

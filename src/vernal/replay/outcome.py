@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vernal.observe.comparison import paired_gain
+from vernal.errors import SampleError
 from vernal.records import Decision, Record, Run
+from vernal.stats.bootstrap import day_block_bootstrap
+from vernal.stats.metrics import metric as metric_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
     from numpy.typing import NDArray
+
+
+CERTAINTY, NORMAL = 0.975, 1.959964
+"""One-sided certainty of either end of a two-sided 95 % interval, and the normal quantile that goes with it."""
 
 
 class Month(Record, kw_only=True):
@@ -79,23 +85,32 @@ def monthly(
     day: NDArray[np.int64],
     seed: int,
 ) -> tuple[tuple[Month, ...], float | None, float | None, float | None]:
-    """Return the months, their mean gain, and the lower and upper end of its paired interval.
+    """Return the months, their mean gain, and the lower and upper end of its paired 95 % interval.
 
-    Rows of one day are resampled together, within their month; months count alike.
+    Within a month whole days are resampled; months count alike and are taken as independent, so their variances add.
     """
-    names = np.array(months)
-    lines, gains = [], []
+    names, asked = np.array(months), metric_named(metric)
+    rng = np.random.default_rng(seed)
+    lines, errors = [], []
     for name in sorted(set(months)):
         here = names == name
-        gain = paired_gain(metric, labels[here], static[here], vernal[here], day[here], seed=seed)
-        lines.append(Month(month=name, static=gain.reference, vernal=gain.current, rows=int(here.sum())))
-        if gain.replicates is not None:
-            gains.append(gain.replicates)
+        reference, current = (asked.evaluate(labels[here], outputs[here]).value for outputs in (static, vernal))
+        lines.append(Month(month=name, static=reference, vernal=current, rows=int(here.sum())))
+        try:
+            gain = day_block_bootstrap(
+                asked, labels[here], static[here], vernal[here], day[here], rng=rng, certainty=CERTAINTY
+            )
+        except SampleError:
+            continue
+        errors.append((gain.upper - gain.lower) / (2 * NORMAL))
     known = [line.gain for line in lines if line.gain is not None]
-    if not known or len(gains) != len(lines):
+    if not known:
         return tuple(lines), None, None, None
-    lower, upper = np.quantile(np.mean(gains, axis=0), [0.025, 0.975])
-    return tuple(lines), float(np.mean(known)), float(lower), float(upper)
+    mean = float(np.mean(known))
+    if len(errors) != len(lines):
+        return tuple(lines), mean, None, None
+    half = NORMAL * float(np.sqrt(np.sum(np.square(errors)))) / len(lines)
+    return tuple(lines), mean, mean - half, mean + half
 
 
 def run_line(run: Run) -> RunLine:
