@@ -7,7 +7,6 @@ transition is committed can be done twice: jobs, data sets and registered versio
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,7 +208,7 @@ def _allowances(system: System, spec: ModelSpec, run: Run, estimate: Cost, now: 
     return [
         money.within_budget(
             budget,
-            limit=Decimal(str(limit)),
+            limit=limit,
             spent=system.store.spent(model, since=start, until=end),
             estimate=estimate,
             trigger=run.trigger,
@@ -233,7 +232,7 @@ def _job(system: System, spec: ModelSpec, run: Run, name: str) -> TrainingJob:
         task=spec.task,
         champion=system.registry.fetch(run.model, champion) if champion else None,
         time_limit_seconds=spec.training.time_limit.total_seconds(),
-        memory_limit_bytes=int(memory * 2**30) if memory else None,
+        memory_limit_bytes=int(memory * 10**9) if memory else None,
         seed=run.number,
     )
 

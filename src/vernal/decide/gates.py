@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vernal.records import Measure, PairedMeasure
-    from vernal.spec import Gates
+    from vernal.spec import GatesSpec
 
 MIN_BLOCKS = 14
 """Days of holdout below which the improvement gate warns: day-to-day swings are hardly seen in less."""
 
 
-def judge(spec: Gates, *, comparison: PairedMeasure | None, measure: Measure) -> tuple[GateResult, ...]:
+def judge(spec: GatesSpec, *, comparison: PairedMeasure | None, measure: Measure) -> tuple[GateResult, ...]:
     """Return the result of every gate; ``comparison`` is ``None`` while there is no champion to compare with."""
     floor = judge_floor(spec, measure)
     return (floor,) if comparison is None else (judge_improvement(spec, comparison), floor)
@@ -31,7 +31,7 @@ def overall(results: Sequence[GateResult]) -> Verdict:
     return worst(result.verdict for result in results)
 
 
-def judge_improvement(spec: Gates, comparison: PairedMeasure) -> GateResult:
+def judge_improvement(spec: GatesSpec, comparison: PairedMeasure) -> GateResult:
     """Pass when the challenger is better by the required points and surely not equal.
 
     With ``strict`` it must be surely better by the required points.
@@ -62,7 +62,7 @@ def judge_improvement(spec: Gates, comparison: PairedMeasure) -> GateResult:
     )
 
 
-def judge_floor(spec: Gates, measure: Measure) -> GateResult:
+def judge_floor(spec: GatesSpec, measure: Measure) -> GateResult:
     """Pass when the candidate reaches the absolute floor."""
     if measure.value is None:
         reason = f"{measure.metric} is undefined: {measure.note}"

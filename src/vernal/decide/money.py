@@ -10,7 +10,7 @@ from vernal.records import TriggerKind
 
 if TYPE_CHECKING:
     from vernal.records import Cost
-    from vernal.spec import ApprovalSpec, Budget
+    from vernal.spec import ApprovalSpec, ProjectBudgetSpec
 
 EMERGENCIES = frozenset({TriggerKind.PERFORMANCE})
 """Triggers that may draw on the reserve."""
@@ -25,7 +25,7 @@ class Allowance(NamedTuple):
 
 
 def within_budget(
-    budget: Budget, *, limit: Decimal, spent: Decimal, estimate: Cost, trigger: TriggerKind, whose: str
+    budget: ProjectBudgetSpec, *, limit: Decimal, spent: Decimal, estimate: Cost, trigger: TriggerKind, whose: str
 ) -> Allowance:
     """Hold what would be spent this month against the limit; the reserve inside the limit is kept for emergencies."""
     available = limit if trigger in EMERGENCIES else limit * (1 - Decimal(str(budget.reserve)))
@@ -46,4 +46,4 @@ def month_of(moment: datetime) -> tuple[datetime, datetime]:
 
 def spend_needs_approval(spec: ApprovalSpec, estimate: Cost) -> bool:
     """Whether the estimate is above what may be spent without asking."""
-    return estimate.usd > Decimal(str(spec.cost_above_usd))
+    return estimate.usd > spec.cost_above_usd

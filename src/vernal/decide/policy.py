@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vernal.records import ModelState, Run, TriggerResult
-    from vernal.spec import Policy
+    from vernal.spec import PolicySpec
 
 
 class Verdict(NamedTuple):
@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 
 
 def combine(
-    results: Sequence[TriggerResult], *, policy: Policy, state: ModelState, open_run: Run | None, now: datetime
+    results: Sequence[TriggerResult], *, policy: PolicySpec, state: ModelState, open_run: Run | None, now: datetime
 ) -> Verdict:
     """Return what a check asks for; the most urgent fired trigger speaks for all that fired."""
     fired = sorted((result for result in results if result.fired), key=lambda result: URGENCY.index(result.kind))

@@ -42,7 +42,7 @@ def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
     """
     cut = now - spec.label_delay
     split = cut - spec.training.holdout
-    start = BEGINNING if spec.training.lookback is None else split - spec.training.lookback
+    start = BEGINNING if spec.training.lookback is None else cut - spec.training.lookback
     columns = (Predictions.ID, Predictions.EVENT_TIME, *spec.features.names)
     rows = labelled(lake, spec.model, columns=columns, start=start, end=cut, as_of=now).rows
     rows = rows.select([*spec.features.names, "label", Predictions.ID, Predictions.EVENT_TIME])

@@ -1,0 +1,210 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vernal.decide.policy import combine
+from vernal.decide.triggers import judge_drift, judge_performance, judge_schedule, judge_volume, next_due
+from vernal.records import (
+    CheckEvidence,
+    DriftEvidence,
+    FeatureDrift,
+    Measure,
+    ModelState,
+    PerformanceEvidence,
+    Phase,
+    Run,
+    RunFacts,
+    TriggerKind,
+    TriggerResult,
+)
+from vernal.spec import DriftTrigger, PerformanceTrigger, PolicySpec, ScheduleTrigger, VolumeTrigger
+
+NOW = datetime(2013, 6, 3, 12, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+def performance(
+    value: float | None, lower: float = 0.0, upper: float = 0.0, *, rows: int = 5_000, metric: str = "accuracy"
+) -> PerformanceEvidence:
+    measure = Measure(
+        metric=metric,
+        value=value,
+        rows=rows,
+        lower=None if value is None else lower,
+        upper=None if value is None else upper,
+        note="one class only" if value is None else "",
+    )
+    return PerformanceEvidence(window_start=NOW - WEEK, window_end=NOW, measure=measure, issued=rows, labelled=rows)
+
+
+def feature(
+    name: str, score: float | None, *, critical: float = 0.01, adjusted_p: float = 0.0, statistic: str = "psi"
+) -> FeatureDrift:
+    return FeatureDrift(
+        feature=name,
+        statistic=statistic,
+        score=score,
+        critical=critical,
+        p_value=adjusted_p,
+        adjusted_p=adjusted_p,
+        rows=6_000,
+        reference_rows=20_000,
+        null_share=0.0,
+        reference_null_share=0.0,
+    )
+
+
+def drift(*features: FeatureDrift, since_last_run: tuple[FeatureDrift, ...] = (), rows: int = 6_000) -> DriftEvidence:
+    return DriftEvidence(
+        window_start=NOW - WEEK, window_end=NOW, rows=rows, features=features, since_last_run=since_last_run
+    )
+
+
+def state(**changes: object) -> ModelState:
+    return ModelState(model="m", fence=1, attempt=1, next_check_at=NOW).evolve(**changes)
+
+
+class TestPerformance:
+    spec = PerformanceTrigger(threshold=0.90)
+
+    @pytest.mark.parametrize(
+        ("found", "fired"),
+        [
+            (performance(0.88, 0.87, 0.899), True),
+            (performance(0.88, 0.85, 0.901), False),
+            (performance(0.95, 0.94, 0.96), False),
+        ],
+    )
+    def test_fires_only_when_the_whole_band_is_below_the_threshold(
+        self, found: PerformanceEvidence, fired: bool
+    ) -> None:
+        result = judge_performance(self.spec, found)
+        assert (result.fired, result.sufficient) == (fired, True)
+
+    def test_an_error_metric_fires_above_its_threshold(self) -> None:
+        spec = PerformanceTrigger(threshold=4.0)
+        assert judge_performance(spec, performance(5.0, 4.5, 5.5, metric="mae")).fired
+        assert not judge_performance(spec, performance(3.0, 2.5, 3.5, metric="mae")).fired
+
+    @pytest.mark.parametrize("found", [None, performance(None), performance(0.5, 0.4, 0.6, rows=50)])
+    def test_too_little_evidence_is_insufficient_not_fine(self, found: PerformanceEvidence | None) -> None:
+        result = judge_performance(self.spec, found)
+        assert (result.fired, result.sufficient) == (False, False)
+
+
+class TestDrift:
+    spec = DriftTrigger()
+
+    def test_fires_on_a_feature_that_moved_relevantly_and_surely(self) -> None:
+        result = judge_drift(self.spec, drift(feature("a", 0.30), feature("b", 0.02)))
+        assert result.fired
+        assert result.reason == "1 of 2 features drifted: a psi 0.300 > 0.15 (n=6000)"
+
+    def test_a_large_score_that_chance_explains_does_not_fire(self) -> None:
+        assert not judge_drift(self.spec, drift(feature("a", 0.30, critical=0.5))).fired
+        assert not judge_drift(self.spec, drift(feature("a", 0.30, adjusted_p=0.2))).fired
+
+    def test_a_sure_but_tiny_move_does_not_fire(self) -> None:
+        assert not judge_drift(self.spec, drift(feature("a", 0.10))).fired
+
+    def test_does_not_fire_again_while_nothing_moved_since_the_last_run(self) -> None:
+        moved, calm = feature("a", 0.30), feature("a", 0.01)
+        assert not judge_drift(self.spec, drift(moved, since_last_run=(calm,))).fired
+        assert judge_drift(self.spec, drift(moved, since_last_run=(moved,))).fired
+
+    def test_a_share_of_features_can_be_required(self) -> None:
+        spec = DriftTrigger(share=0.5)
+        one, two = feature("a", 0.3), feature("b", 0.01)
+        assert judge_drift(spec, drift(one, two)).fired
+        assert not judge_drift(spec, drift(one, two, feature("c", 0.01))).fired
+
+    def test_only_watched_features_count(self) -> None:
+        spec = DriftTrigger(features=("b",))
+        assert not judge_drift(spec, drift(feature("a", 0.9), feature("b", 0.01))).fired
+
+    @pytest.mark.parametrize("found", [None, drift(feature("a", 0.9), rows=999)])
+    def test_too_few_rows_are_insufficient_not_fine(self, found: DriftEvidence | None) -> None:
+        result = judge_drift(self.spec, found)
+        assert (result.fired, result.sufficient) == (False, False)
+
+
+class TestSchedule:
+    spec = ScheduleTrigger(cron="0 3 * * 1", timezone="America/New_York")
+
+    def test_several_missed_times_fire_once(self) -> None:
+        assert judge_schedule(self.spec, since=NOW - timedelta(days=30), now=NOW).fired
+        assert not judge_schedule(self.spec, since=NOW, now=NOW + timedelta(days=6)).fired
+
+    def test_the_first_look_does_not_fire(self) -> None:
+        assert not judge_schedule(self.spec, since=None, now=NOW).fired
+
+    def test_an_hour_that_daylight_saving_skips_is_due_when_the_clocks_have_moved(self) -> None:
+        spec = ScheduleTrigger(cron="30 2 * * *", timezone="America/New_York")
+        due = next_due(spec, after=datetime(2013, 3, 10, 5, 0, tzinfo=UTC))
+        assert datetime(2013, 3, 10, 7, 0, tzinfo=UTC) <= due < datetime(2013, 3, 10, 8, 0, tzinfo=UTC)
+
+    def test_an_hour_that_comes_twice_is_due_once(self) -> None:
+        spec = ScheduleTrigger(cron="30 1 * * *", timezone="America/New_York")
+        first = next_due(spec, after=datetime(2013, 11, 3, 4, 0, tzinfo=UTC))
+        second = next_due(spec, after=first)
+        assert second - first >= timedelta(hours=24)
+
+
+class TestVolume:
+    @pytest.mark.parametrize(("labels", "fired"), [(4_999, False), (5_000, True)])
+    def test_fires_when_enough_labels_have_come(self, labels: int, fired: bool) -> None:
+        evidence = CheckEvidence(model="m", at=NOW, champion="1", new_rows=0, quarantined=0, new_labels=labels)
+        assert judge_volume(VolumeTrigger(), evidence).fired is fired
+
+
+FIRED = TriggerResult(kind=TriggerKind.VOLUME, fired=True, sufficient=True, reason="5000 new labels")
+URGENT = TriggerResult(kind=TriggerKind.PERFORMANCE, fired=True, sufficient=True, reason="accuracy 0.80")
+CALM = TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason="nothing moved")
+BLIND = TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=False, reason="12 rows")
+
+
+def open_run() -> Run:
+    return Run(
+        id="m-1",
+        model="m",
+        number=1,
+        phase=Phase.ROLLING_OUT,
+        trigger=TriggerKind.MANUAL,
+        reason="asked",
+        requested_by="ann",
+        requested_at=NOW,
+        phase_since=NOW,
+        wake_at=NOW,
+        fence=0,
+        attempt=0,
+        facts=RunFacts(),
+    )
+
+
+class TestPolicy:
+    policy = PolicySpec(cooldown=timedelta(hours=24))
+
+    def verdict(self, *results: TriggerResult, run: Run | None = None, **changes: object) -> str:
+        return combine(results, policy=self.policy, state=state(**changes), open_run=run, now=NOW).outcome
+
+    def test_a_fired_trigger_asks_for_a_run(self) -> None:
+        assert self.verdict(FIRED, CALM) == "requested"
+
+    def test_the_most_urgent_trigger_speaks_for_all_that_fired(self) -> None:
+        found = combine((FIRED, URGENT), policy=self.policy, state=state(), open_run=None, now=NOW)
+        assert found.trigger is URGENT
+        assert found.reason == "performance: accuracy 0.80; volume: 5000 new labels"
+
+    def test_an_open_run_suppresses_with_its_name(self) -> None:
+        found = combine((FIRED,), policy=self.policy, state=state(), open_run=open_run(), now=NOW)
+        assert found.outcome == "suppressed"
+        assert "run m-1 is open (rolling_out)" in found.reason
+
+    def test_the_cooldown_counts_from_the_end_of_the_last_run(self) -> None:
+        assert self.verdict(FIRED, last_run_finished_at=NOW - timedelta(hours=23)) == "suppressed"
+        assert self.verdict(FIRED, last_run_finished_at=NOW - timedelta(hours=24)) == "requested"
+
+    def test_nothing_fired_is_healthy_unless_nobody_could_see(self) -> None:
+        assert self.verdict(CALM) == "healthy"
+        assert self.verdict(BLIND) == "insufficient"
+        assert self.verdict(BLIND, CALM) == "healthy"
