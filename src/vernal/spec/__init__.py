@@ -1,0 +1,46 @@
+"""What was asked for: the project file and the model files, as frozen and checked values."""
+
+from vernal.spec.durations import format_duration, parse_duration
+from vernal.spec.features import RESERVED_COLUMNS, FeaturesSpec
+from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
+from vernal.spec.layout import Project
+from vernal.spec.loading import PROJECT_FILE, find_project, load_project
+from vernal.spec.metrics import METRICS, MetricName, Task
+from vernal.spec.model import ModelSpec, MonitoringSpec
+from vernal.spec.project import NotificationsSpec, ProjectBudgetSpec, ProjectSpec, RatesSpec
+from vernal.spec.rollout import RolloutSpec, StepSpec
+from vernal.spec.schema import json_schema
+from vernal.spec.triggers import DriftTrigger, PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
+
+__all__ = [
+    "METRICS",
+    "PROJECT_FILE",
+    "RESERVED_COLUMNS",
+    "ApprovalSpec",
+    "DriftTrigger",
+    "FeaturesSpec",
+    "GatesSpec",
+    "MetricName",
+    "ModelBudgetSpec",
+    "ModelSpec",
+    "MonitoringSpec",
+    "NotificationsSpec",
+    "PerformanceTrigger",
+    "PolicySpec",
+    "Project",
+    "ProjectBudgetSpec",
+    "ProjectSpec",
+    "RatesSpec",
+    "RolloutSpec",
+    "ScheduleTrigger",
+    "StepSpec",
+    "Task",
+    "TrainingSpec",
+    "TriggersSpec",
+    "VolumeTrigger",
+    "find_project",
+    "format_duration",
+    "json_schema",
+    "load_project",
+    "parse_duration",
+]

@@ -1,0 +1,187 @@
+"""A model file: what one model is, and the policy that keeps it fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from vernal.spec.base import DefaultNote, Delay, Duration, Fault, Section, refuse
+from vernal.spec.durations import format_duration
+from vernal.spec.features import FeaturesSpec
+from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
+from vernal.spec.metrics import DEFAULT_LEVEL, METRICS, MetricName, Task, default_metric, misfit, out_of_range
+from vernal.spec.rollout import RolloutSpec
+from vernal.spec.triggers import TriggersSpec
+from vernal.spec.wording import guess, shown
+
+_MINUTE: Final = timedelta(minutes=1)
+
+
+def _python_file(path: str) -> str:
+    if not path.endswith(".py") or "\0" in path:
+        raise ValueError(f"got {shown(path)}, expected the path of a Python file such as fraud.py")
+    return path
+
+
+def _at_least_a_minute(duration: timedelta) -> timedelta:
+    if duration < _MINUTE:
+        raise ValueError(f"got {format_duration(duration)}, expected at least 1m")
+    return duration
+
+
+_UNSTATED: Final[Any] = object()
+
+
+def _unstated() -> Any:  # noqa: ANN401 - replaced before it is validated
+    return _UNSTATED
+
+
+def _empty_section() -> Any:  # noqa: ANN401 - validated like any value of a file
+    return {}
+
+
+class MonitoringSpec(Section):
+    """How often production is looked at."""
+
+    every: Annotated[Duration, AfterValidator(_at_least_a_minute)] = Field(
+        default=timedelta(hours=1), description="Time between two checks; at least `1m`."
+    )
+
+
+class ModelSpec(Section):
+    """A model file: what one model is, and the policy that keeps it fresh."""
+
+    model: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        description="Name of the model, unique in the project: lower-case letters, digits and `_`, at most 63, "
+        "starting with a letter.",
+        examples=["fraud"],
+    )
+    description: str = Field(default="", max_length=2000, description="What the model predicts, for people.")
+    owner: str | None = Field(
+        default=None, max_length=200, description="Who answers for the model.", examples=["payments@example.org"]
+    )
+    task: Task = Field(description="`binary` (classes 0 and 1), `multiclass` or `regression`.", examples=["binary"])
+    code: Annotated[str, AfterValidator(_python_file)] = Field(
+        min_length=1,
+        max_length=1024,
+        description="Python file that defines `train(X, y)`; the path is relative to the model file. It must exist.",
+        examples=["fraud.py"],
+    )
+    label_delay: Delay = Field(
+        default=timedelta(days=1),
+        description="How long after a prediction its label may take to arrive. Younger predictions are not judged; "
+        "`0s` if labels are there at once.",
+    )
+    features: FeaturesSpec = Field(
+        description="The columns the model predicts from.", examples=[{"numerical": ["amount"]}]
+    )
+    metric: Annotated[MetricName, DefaultNote("accuracy; mae for regression")] = Field(
+        default_factory=_unstated,
+        validate_default=True,
+        description="What the model is judged by, in production, at the gates and in a rollout. It must fit the task.",
+    )
+    risky: bool = Field(default=False, description="Every release of the model needs a person's approval.")
+    monitoring: MonitoringSpec = Field(default=MonitoringSpec(), description="How often production is looked at.")
+    triggers: TriggersSpec = Field(
+        default_factory=_empty_section, validate_default=True, description="What asks for a run; any one suffices."
+    )
+    policy: PolicySpec = Field(default=PolicySpec(), description="Which fired triggers are held back.")
+    training: TrainingSpec = Field(default=TrainingSpec(), description="How a candidate is trained.")
+    gates: GatesSpec = Field(
+        default_factory=_empty_section,
+        validate_default=True,
+        description="What a candidate must show on the holdout before it meets production.",
+    )
+    approval: ApprovalSpec = Field(default=ApprovalSpec(), description="When a person is asked.")
+    budget: ModelBudgetSpec = Field(default=ModelBudgetSpec(), description="What the model may spend.")
+    rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a candidate that passed its gates takes over.")
+
+    def hold_limit(self, step: int) -> timedelta:
+        """Return the longest time in a step of the rollout (counted from 0), after which it is rolled back."""
+        return self.rollout.hold_limit or 2 * self.rollout.steps[step].duration + self.label_delay
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _default_metric(cls, metric: object, info: ValidationInfo) -> object:
+        return default_metric(info.data.get("task")) if metric is _UNSTATED else metric
+
+    @field_validator("metric")
+    @classmethod
+    def _fits_the_task(cls, metric: MetricName, info: ValidationInfo) -> MetricName:
+        task = info.data.get("task")
+        if task is not None and (wrong := misfit(metric, task)):
+            raise ValueError(wrong)
+        return metric
+
+    @field_validator("triggers", mode="before")
+    @classmethod
+    def _default_threshold(cls, triggers: object, info: ValidationInfo) -> object:
+        if not isinstance(triggers, Mapping):
+            return triggers
+        level = _default_level(info)
+        if level is None:
+            return triggers
+        performance = triggers.get("performance", {})
+        if not isinstance(performance, Mapping):
+            return triggers
+        return {**triggers, "performance": {"threshold": level, **performance}}
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _default_floor(cls, gates: object, info: ValidationInfo) -> object:
+        level = _default_level(info)
+        return gates if level is None or not isinstance(gates, Mapping) else {"floor": level, **gates}
+
+    @field_validator("triggers")
+    @classmethod
+    def _fit_the_model(cls, triggers: TriggersSpec, info: ValidationInfo) -> TriggersSpec:
+        refuse(
+            [
+                *_threshold_faults(triggers, info.data.get("metric")),
+                *_subset_faults(triggers, info.data.get("features")),
+            ]
+        )
+        return triggers
+
+    @field_validator("gates")
+    @classmethod
+    def _levels_make_sense(cls, gates: GatesSpec, info: ValidationInfo) -> GatesSpec:
+        metric: MetricName | None = info.data.get("metric")
+        if metric is not None:
+            faults = []
+            if wrong := out_of_range(metric, gates.floor):
+                faults.append(Fault(("floor",), wrong))
+            if METRICS[metric].high is not None and gates.min_improvement >= 1:
+                message = f"got {gates.min_improvement:g}, expected a number below 1 such as 0.01"
+                faults.append(Fault(("min_improvement",), f"{message}; percentages are written as fractions"))
+            refuse(faults)
+        return gates
+
+
+def _default_level(info: ValidationInfo) -> float | None:
+    """Return the default threshold and floor; beside a wrong metric any will do: the metric is reported."""
+    return DEFAULT_LEVEL.get(info.data.get("metric", "accuracy"))
+
+
+def _threshold_faults(triggers: TriggersSpec, metric: MetricName | None) -> list[Fault]:
+    if triggers.performance is None or metric is None:
+        return []
+    wrong = out_of_range(metric, triggers.performance.threshold)
+    return [Fault(("performance", "threshold"), wrong)] if wrong else []
+
+
+def _subset_faults(triggers: TriggersSpec, features: FeaturesSpec | None) -> list[Fault]:
+    if triggers.drift is None or features is None:
+        return []
+    return [
+        Fault(
+            ("drift", "features", index),
+            f"got {shown(name)}, expected one of the model's features{guess(name, features.names)}",
+        )
+        for index, name in enumerate(triggers.drift.features or ())
+        if name not in features.names
+    ]

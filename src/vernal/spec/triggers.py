@@ -1,0 +1,146 @@
+"""What makes Vernal ask for a new model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+
+from vernal.spec.base import Certainty, DefaultNote, Duration, Fraction, ListOf, Off, Rows, Section
+from vernal.spec.wording import guess, shown
+
+_SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)  # whether a cron expression is ever due does not depend on the day
+_CRON_FIELDS: Final = 5
+_WEEK: Final = timedelta(days=7)
+
+
+def _cron(expression: str) -> str:
+    from cronsim import CronSim, CronSimError
+
+    if len(expression.split()) != _CRON_FIELDS:
+        raise ValueError(
+            f"got {shown(expression)}, expected a cron expression of five fields: minute hour day month weekday, "
+            'as in "0 3 * * 1"'
+        )
+    try:
+        due = next(CronSim(expression, _SOME_DAY), None)
+    except CronSimError as error:
+        raise ValueError(f'got {shown(expression)}, expected a cron expression such as "0 3 * * 1" ({error})') from None
+    if due is None:
+        raise ValueError(f"got {shown(expression)}, which is never due; expected a cron expression of days that exist")
+    return expression
+
+
+def _time_zone(name: str) -> str:
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"got {shown(name)}, expected a time zone of the IANA database such as Europe/Berlin or UTC"
+            f"{guess(name, available_timezones())}"
+        ) from None
+    return name
+
+
+def _whole_hours(duration: timedelta) -> timedelta:
+    if duration % timedelta(hours=1):
+        raise ValueError("expected whole hours: profiles are kept per hour")
+    return duration
+
+
+class ScheduleTrigger(Section):
+    """Asks for a run whenever a cron expression is due."""
+
+    cron: Annotated[str, AfterValidator(_cron)] = Field(
+        description="Cron expression of five fields: minute, hour, day of month, month, day of week.",
+        examples=["0 3 * * 1"],
+    )
+    timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        default="UTC",
+        description="IANA time zone that the expression is read in. A time that was missed fires once on catch-up.",
+        examples=["Europe/Berlin"],
+    )
+
+
+class PerformanceTrigger(Section):
+    """Asks for a run when the live metric is worse than a threshold, with certainty."""
+
+    threshold: Annotated[float, DefaultNote("0.9 for accuracy; required for every other metric")] = Field(
+        description="Worst acceptable value of the model's `metric` in production, in the metric's own unit.",
+        examples=[0.85],
+    )
+    window: Duration = Field(
+        default=_WEEK,
+        description="How far back predictions count. Only those issued before now - `label_delay` do.",
+    )
+    certainty: Certainty = Field(
+        default=0.95,
+        description="Fires only when the one-sided confidence bound of the metric at this certainty is worse than the "
+        "threshold; 0.5 compares the metric itself.",
+    )
+    min_rows: Rows = Field(
+        default=200, description="With fewer labelled predictions the answer is `insufficient`, never `fine`."
+    )
+
+
+class DriftTrigger(Section):
+    """Asks for a run when features are distributed differently than in the champion's training data."""
+
+    psi: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=0.15, description="Population stability index above which a numerical feature has drifted, in nats."
+    )
+    js: Fraction = Field(
+        default=0.15,
+        description="Jensen-Shannon distance (base 2, so 0 to 1) above which a categorical feature has drifted.",
+    )
+    window: Annotated[Duration, AfterValidator(_whole_hours)] = Field(
+        default=_WEEK, description="How far back predictions count; whole hours."
+    )
+    min_rows: Rows = Field(
+        default=1000, description="With fewer predictions in the window the answer is `insufficient`."
+    )
+    features: Annotated[Annotated[tuple[str, ...], ListOf, Field(min_length=1)] | None, DefaultNote("all features")] = (
+        Field(
+            default=None,
+            description="Features to watch; each must be one of the model's `features`.",
+            examples=[["amount"]],
+        )
+    )
+    share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="Fires when at least this share of the watched features has drifted. Left out, one feature "
+        "suffices.",
+    )
+    false_discovery: Fraction = Field(
+        default=0.01,
+        description="False-discovery rate over the watched features (Benjamini-Hochberg): a score must also be above "
+        "what chance gives at this level.",
+    )
+
+
+class VolumeTrigger(Section):
+    """Asks for a run when enough new labels have arrived since the last training cut, accepted or not."""
+
+    labels: Rows = Field(default=5000, description="Number of new labels that fires.")
+
+
+class TriggersSpec(Section):
+    """What asks for a run; any one of them suffices."""
+
+    schedule: Annotated[ScheduleTrigger | None, *Off, DefaultNote("off")] = Field(
+        default=None, description="Cron expression. `off` or a mapping."
+    )
+    performance: Annotated[
+        PerformanceTrigger | None,
+        *Off,
+        DefaultNote("on for accuracy; off for other metrics until `threshold` is given"),
+    ] = Field(default=None, description="Live metric. `off` or a mapping.")
+    drift: Annotated[DriftTrigger | None, *Off, DefaultNote("on")] = Field(
+        default=DriftTrigger(), description="Feature distributions. `off` or a mapping."
+    )
+    volume: Annotated[VolumeTrigger | None, *Off, DefaultNote("on")] = Field(
+        default=VolumeTrigger(), description="Number of new labels. `off` or a mapping."
+    )
