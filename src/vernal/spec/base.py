@@ -46,15 +46,9 @@ def refuse(faults: Iterable[Fault]) -> None:
 
 
 class DefaultNote(NamedTuple):
-    """Says in words what a key's default is, where it depends on other keys or on what runs."""
+    """Says in words what leaving a key out means, where the Python default does not: metadata of a field."""
 
     text: str
-
-    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Keep the Python default out of the JSON Schema: it is not what leaving the key out means."""
-        schema = handler(core_schema)
-        schema.pop("default", None)
-        return schema
 
 
 class OrOff:

@@ -37,9 +37,8 @@ _MOST_FEATURES: Final = 5_000
 
 def _column_name(name: str) -> str:
     if not 0 < len(name) <= _LONGEST_NAME or name != name.strip() or not name.isprintable():
-        raise ValueError(
-            f"got {shown(name)}, expected a column name: printable, 1 to {_LONGEST_NAME} characters, no blanks at its ends"
-        )
+        expected = f"a printable column name of 1 to {_LONGEST_NAME} characters, no blanks at the ends"
+        raise ValueError(f"got {shown(name)}, expected {expected}")
     if name.casefold() in RESERVED_COLUMNS:
         raise ValueError(f"got {shown(name)}, which is a column that Vernal writes itself; expected another name")
     return name

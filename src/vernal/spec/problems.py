@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from vernal.errors import Problem
-from vernal.spec.base import PROBLEMS, Section
+from vernal.spec.base import PROBLEMS, DefaultNote, Section
 from vernal.spec.document import Document
 from vernal.spec.wording import guess, shown
 
@@ -91,6 +91,11 @@ def _sections(annotation: Any) -> Iterator[type[Section]]:  # noqa: ANN401 - ann
             yield from _sections(part)
 
 
+def default_note(field: FieldInfo) -> str | None:
+    """Return what leaving a key out means, where its default alone does not tell."""
+    return next((item.text for item in field.metadata if isinstance(item, DefaultNote)), None)
+
+
 def keys_of(section: type[Section], above: Location = ()) -> Iterator[tuple[Location, FieldInfo]]:
     """Yield every key of a section and of the sections inside it, with its location, in the order of declaration."""
     for name, field in section.model_fields.items():
@@ -135,7 +140,9 @@ def _missing(location: Location, root: type[Section]) -> str:
     field = field_at(root, location)
     if field is None:
         return "missing"
-    return f"missing; expected: {field.description}"
+    note = default_note(field)
+    default = f" (default {note})" if note else ""
+    return f"missing{default}; expected: {field.description}"
 
 
 def _mismatch(detail: ErrorDetails, field: FieldInfo | None) -> str:

@@ -13,6 +13,7 @@ from typing_extensions import override
 from vernal.spec.base import Section
 from vernal.spec.durations import format_duration
 from vernal.spec.model import ModelSpec
+from vernal.spec.problems import default_note, section_of
 from vernal.spec.project import ProjectSpec
 
 Kind = Literal["project", "model"]
@@ -38,7 +39,20 @@ def json_schema(kind: Kind) -> dict[str, Any]:
     """
     root = ROOTS[kind]
     schema = root.model_json_schema(schema_generator=_Generator)
-    return {"$schema": GenerateJsonSchema.schema_dialect, "title": f"Vernal {kind} file", **schema}
+    _note_defaults(root, schema, schema.get("$defs", {}))
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": f"Vernal {kind} file"}
+
+
+def _note_defaults(section: type[Section], schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Put defaults that hang on other keys into words, here and in the sections below."""
+    for name, field in section.model_fields.items():
+        note = default_note(field)
+        if note is not None:
+            schema["properties"][name].pop("default", None)
+            schema["properties"][name]["description"] = f"{field.description} Default: {note}."
+        inner = section_of(field)
+        if inner is not None:
+            _note_defaults(inner, definitions[inner.__name__], definitions)
 
 
 class _Generator(GenerateJsonSchema):
