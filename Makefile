@@ -41,7 +41,7 @@ docs: $(VENV)/.installed-dev ## Build the documentation strictly, into docs/_bui
 
 tests: $(VENV)/.installed-dev ## All tests and doctests, with coverage (ARGS="-k lease" narrows them)
 	@echo "==> Tests (pytest)"
-	@$(TEST_ENVIRONMENT) $(BIN)/pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
+	@$(TEST_ENVIRONMENT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 test-fast: $(VENV)/.installed-dev ## The tests that take no more than seconds, without coverage
 	@$(TEST_ENVIRONMENT) $(BIN)/pytest -q -n $(WORKERS) -m "not slow and not chaos and not postgres and not browser" $(ARGS)

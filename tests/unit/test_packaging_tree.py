@@ -26,7 +26,8 @@ FRAGMENT = re.compile(r"[a-z0-9-]+\.(added|changed|fixed)\.md")
 def committed(repository: Path) -> list[Path]:
     """Return the files that git tracks, or all files of an unpacked sdist."""
     if not (repository / ".git").exists():
-        return [path for path in repository.rglob("*") if path.is_file()]
+        visible = (path for path in repository.rglob("[!.]*") if "/." not in str(path.relative_to(repository)))
+        return [path for path in visible if path.is_file() and path.suffix != ".pyc"]
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=repository, check=True, capture_output=True, text=True)
     return [repository / name for name in listed.stdout.split("\0") if name]
 
