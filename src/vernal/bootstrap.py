@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vernal.act.system import System
 from vernal.clock import Clock, SystemClock
-from vernal.spec import find_project, load_project
+from vernal.spec import load_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def open_system(
     from vernal.adapters.state import open_store
     from vernal.adapters.trainer import SubprocessTrainer
 
-    project = load_project(find_project(start or Path.cwd()))
+    project = load_project(start or Path.cwd())
     store = open_store(project.state_url, project=project.spec.project)
     try:
         yield System(
@@ -54,9 +54,9 @@ def open_system(
             clock=clock or SystemClock(),
             store=store,
             lake=DeltaLake(project.lake_path),
-            datasets=LocalDatasets(project.private / "datasets"),
-            registry=MlflowRegistry(project.registry_uri, artifact_root=project.private / "artifacts"),
-            trainer=SubprocessTrainer(project.private / "jobs"),
+            datasets=LocalDatasets(project.home / "datasets"),
+            registry=MlflowRegistry(project.registry_uri, artifact_root=project.artefacts_path),
+            trainer=SubprocessTrainer(project.jobs_path),
             costs=costs or MeteredCost(project.spec.rates),
             notifier=FileNotifier(project.notifications_path),
             owner=f"{socket.gethostname()}:{os.getpid()}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vernal.act.messages import PROMOTED, about_run
 from vernal.decide.rollout import Action, next_move
 from vernal.observe.rollout import rollout_evidence
+from vernal.observe.windows import feature_kinds
 from vernal.profile import build_baseline
 from vernal.records import Champion, Decision, Phase, RolloutState, Route, Transition
 
@@ -81,7 +82,7 @@ def promote(system: System, run: Run, now: datetime, decision: Decision) -> Tran
     training_set, version = run.facts.training_set, run.facts.version
     assert training_set is not None  # noqa: S101 - a run that gets here has built one
     assert version is not None  # noqa: S101 - and registered its candidate
-    kinds = system.project.models[run.model].features.kinds
+    kinds = feature_kinds(system.project.models[run.model])
     rows = system.datasets.read(Path(training_set.training_path), columns=tuple(kinds))
     outcome = f"version {version} is the champion; {decision.reason}"
     alert = about_run(

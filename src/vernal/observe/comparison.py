@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vernal.errors import SampleError
 from vernal.observe.columns import HOUR
 from vernal.records import Measure, PairedMeasure
-from vernal.stats.bootstrap import day_block_bootstrap
+from vernal.stats import performance
 from vernal.stats.metrics import Metric, metric
 
 if TYPE_CHECKING:
@@ -30,21 +29,21 @@ def measure(
 ) -> Measure:
     """Return a metric with its one-sided bounds at ``certainty``; undefined is a result with a note."""
     asked = metric(name)
-    outputs = outputs_for(asked, predictions, scores)
-    evaluation = asked.evaluate(labels, outputs)
-    if evaluation.value is None:
-        return Measure(metric=name, value=None, rows=len(labels), note=evaluation.note)
-    try:
-        interval = asked.measure(labels, outputs, certainty=certainty, rng=np.random.default_rng(seed))
-    except SampleError as error:
-        return Measure(metric=name, value=evaluation.value, rows=len(labels), note=error.message)
+    found = performance.measure(
+        asked,
+        labels,
+        outputs_for(asked, predictions, scores),
+        certainty=certainty,
+        rng=np.random.default_rng(seed),
+    )
     return Measure(
         metric=name,
-        value=evaluation.value,
-        rows=len(labels),
-        lower=interval.lower,
-        upper=interval.upper,
+        value=found.value,
+        rows=found.rows,
+        lower=found.lower,
+        upper=found.upper,
         certainty=certainty,
+        note=found.note,
     )
 
 
@@ -68,41 +67,26 @@ def compare(
         Time of issue in microseconds, shape ``(rows,)``; rows of one day hang together.
     """
     asked = metric(name)
-    mine, theirs = outputs_for(asked, *challenger), outputs_for(asked, *champion)
-    days = when // DAY
-    values = asked.evaluate(labels, theirs), asked.evaluate(labels, mine)
-    blocks = len(np.unique(days))
-    undefined = next((value.note for value in values if value.value is None), "")
-    if not undefined:
-        try:
-            found = day_block_bootstrap(
-                asked, labels, theirs, mine, days, rng=np.random.default_rng(seed), certainty=certainty
-            )
-        except SampleError as error:
-            undefined = error.message
-        else:
-            return PairedMeasure(
-                metric=name,
-                champion=found.champion,
-                challenger=found.challenger,
-                difference=found.difference,
-                lower=found.lower,
-                certainty=certainty,
-                rows=len(labels),
-                blocks=found.blocks,
-                method=found.method,
-            )
+    found = performance.compare(
+        asked,
+        labels,
+        outputs_for(asked, *champion),
+        outputs_for(asked, *challenger),
+        blocks=when // DAY,
+        certainty=certainty,
+        rng=np.random.default_rng(seed),
+    )
     return PairedMeasure(
         metric=name,
-        champion=values[0].value,
-        challenger=values[1].value,
-        difference=None,
-        lower=None,
+        champion=found.champion,
+        challenger=found.challenger,
+        difference=found.difference,
+        lower=found.lower,
         certainty=certainty,
-        rows=len(labels),
-        blocks=blocks,
-        method="none",
-        note=undefined,
+        rows=found.rows,
+        blocks=found.blocks,
+        method=found.method,
+        note=found.note,
     )
 
 

@@ -62,11 +62,11 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
     difference = mine - theirs
     both = ~np.isnan(difference)
     evidence = RolloutEvidence(
-        score=asked_metric.proper_score,
+        score=asked_metric.row_score,
         difference=None,
         lower=None,
         upper=None,
-        margin=spec.rollout.margin if asked_metric.proper_score == spec.metric else spec.rollout.score_margin,
+        margin=spec.rollout.margin if asked_metric.row_score == spec.metric else spec.rollout.score_margin,
         rows=int(both.sum()),
         blocks=0,
         asked=asked,
@@ -103,9 +103,10 @@ def _row_scores(name: str, labels: NDArray[Any], side: Answers) -> NDArray[np.fl
     """Return the per-row score, higher is better; NaN where the model said nothing."""
     result = np.full(len(labels), np.nan)
     said = ~_is_silent(side.predictions)
-    outputs = outputs_for(metric(name), side.predictions, side.scores)
+    judged = metric(metric(name).row_score)
+    outputs = outputs_for(judged, side.predictions, side.scores)
     if said.any():
-        result[said] = row_scores(metric(name), labels[said], outputs[said])
+        result[said] = row_scores(judged.name, labels[said], outputs[said])
     return result
 
 

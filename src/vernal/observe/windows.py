@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from vernal.observe.columns import HOUR, micros
-from vernal.profile import Baseline, Profile, merge_all, profile_by_hour
+from vernal.profile import Baseline, FeatureKind, Profile, merge_all, profile_by_hour
 from vernal.records import Predictions
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ def window_profile(
     blobs = [hour.data for hour in stored if hour.hour not in hours]
     blobs += [profile.to_bytes() for hour, profile in hours.items() if start <= hour < end]
     return merge_all(baseline, blobs)
+
+
+def feature_kinds(spec: ModelSpec) -> dict[str, FeatureKind]:
+    """Return how each feature of a model is profiled."""
+    return {name: FeatureKind(kind) for name, kind in spec.features.kinds.items()}
 
 
 def window_of(spec: ModelSpec) -> timedelta:

@@ -8,7 +8,7 @@ from vernal.records.base import Record
 from vernal.records.verdicts import Verdict
 
 
-class Measure(Record, kw_only=True):
+class Measure(Record, frozen=True, kw_only=True):
     """A metric with its interval.
 
     ``value`` is ``None`` when the metric is undefined on these rows (one class only, no rows); ``note`` then says why.
@@ -23,7 +23,7 @@ class Measure(Record, kw_only=True):
     note: str = ""
 
 
-class PairedMeasure(Record, kw_only=True):
+class PairedMeasure(Record, frozen=True, kw_only=True):
     """Challenger against champion on the same rows; positive differences favour the challenger.
 
     ``lower`` is the one-sided bound at ``certainty``; ``method`` names how it was computed.
@@ -41,7 +41,7 @@ class PairedMeasure(Record, kw_only=True):
     note: str = ""
 
 
-class FeatureDrift(Record, kw_only=True):
+class FeatureDrift(Record, frozen=True, kw_only=True):
     """One feature's distribution now, against the baseline or another window."""
 
     feature: str
@@ -58,7 +58,7 @@ class FeatureDrift(Record, kw_only=True):
     out_of_range_share: float = 0.0
 
 
-class DriftEvidence(Record, kw_only=True):
+class DriftEvidence(Record, frozen=True, kw_only=True):
     """Drift of all features over one window."""
 
     window_start: datetime
@@ -68,7 +68,7 @@ class DriftEvidence(Record, kw_only=True):
     since_last_run: tuple[FeatureDrift, ...] = ()
 
 
-class PerformanceEvidence(Record, kw_only=True):
+class PerformanceEvidence(Record, frozen=True, kw_only=True):
     """The live metric on matured, labelled predictions."""
 
     window_start: datetime
@@ -84,7 +84,7 @@ class PerformanceEvidence(Record, kw_only=True):
         return self.labelled / self.issued if self.issued else None
 
 
-class CheckEvidence(Record, kw_only=True):
+class CheckEvidence(Record, frozen=True, kw_only=True):
     """Everything that one check of one model saw."""
 
     model: str
@@ -99,7 +99,7 @@ class CheckEvidence(Record, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class TriggerResult(Record, kw_only=True):
+class TriggerResult(Record, frozen=True, kw_only=True):
     """One trigger's answer in one check."""
 
     kind: str
@@ -108,7 +108,7 @@ class TriggerResult(Record, kw_only=True):
     reason: str
 
 
-class GateResult(Record, kw_only=True):
+class GateResult(Record, frozen=True, kw_only=True):
     """One gate's answer for one candidate."""
 
     gate: str

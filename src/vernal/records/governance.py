@@ -10,7 +10,7 @@ from typing import Any
 from vernal.records.base import Record
 
 
-class Decision(Record, kw_only=True):
+class Decision(Record, frozen=True, kw_only=True):
     """What was decided, why, and on which evidence. Appended, never changed.
 
     ``kind`` is ``check``, ``trigger``, ``budget``, ``approval``, ``gates``, ``rollout``, ``run`` or ``champion``;
@@ -43,7 +43,7 @@ class ApprovalStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Approval(Record, kw_only=True):
+class Approval(Record, frozen=True, kw_only=True):
     """A request for approval and its answer; one per run and kind."""
 
     run_id: str
@@ -58,7 +58,7 @@ class Approval(Record, kw_only=True):
     note: str = ""
 
 
-class Cost(Record, kw_only=True):
+class Cost(Record, frozen=True, kw_only=True):
     """What a run costs, in US dollars, and what it used."""
 
     usd: Decimal
@@ -67,7 +67,7 @@ class Cost(Record, kw_only=True):
     source: str = "metered"
 
 
-class LedgerEntry(Record, kw_only=True):
+class LedgerEntry(Record, frozen=True, kw_only=True):
     """Money spent by a run; ``key`` makes booking it twice impossible."""
 
     key: str
@@ -78,7 +78,7 @@ class LedgerEntry(Record, kw_only=True):
     what: str
 
 
-class Message(Record, kw_only=True):
+class Message(Record, frozen=True, kw_only=True):
     """An alert or event on its way out; delivered at least once, ``id`` lets receivers drop duplicates."""
 
     id: str
@@ -91,7 +91,7 @@ class Message(Record, kw_only=True):
     run_id: str | None = None
 
 
-class AuditEntry(Record, kw_only=True):
+class AuditEntry(Record, frozen=True, kw_only=True):
     """One link of the hash chain of actions: who, what, on what, when, why, before and after."""
 
     seq: int

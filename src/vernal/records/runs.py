@@ -59,7 +59,7 @@ class TriggerKind(StrEnum):
     MANUAL = "manual"
 
 
-class TrainingSet(Record, kw_only=True):
+class TrainingSet(Record, frozen=True, kw_only=True):
     """A materialised training set: rows known at ``cut``, split by time.
 
     ``training_path`` and ``holdout_path`` are Parquet files whose columns are the model's features, then
@@ -80,7 +80,7 @@ class TrainingSet(Record, kw_only=True):
     features: tuple[str, ...]
 
 
-class TrainingResult(Record, kw_only=True):
+class TrainingResult(Record, frozen=True, kw_only=True):
     """What a finished training job left behind.
 
     ``artefact`` is the directory of the fitted model; ``scores_path`` is a Parquet file with one row per holdout row:
@@ -97,7 +97,7 @@ class TrainingResult(Record, kw_only=True):
     code_digest: str
 
 
-class RolloutState(Record, kw_only=True):
+class RolloutState(Record, frozen=True, kw_only=True):
     """How far a rollout has come.
 
     ``started_at`` holds the start of every step so far, the soak last; ``salt`` fixes who gets the challenger for the
@@ -113,7 +113,7 @@ class RolloutState(Record, kw_only=True):
         return len(self.started_at) - 1
 
 
-class RolloutEvidence(Record, kw_only=True):
+class RolloutEvidence(Record, frozen=True, kw_only=True):
     """The paired difference in production so far; positive favours the challenger.
 
     ``score`` names the per-row quantity that is judged (``accuracy`` or a proper score such as ``brier``); ``lower``
@@ -136,7 +136,7 @@ class RolloutEvidence(Record, kw_only=True):
     note: str = ""
 
 
-class RunFacts(Record, kw_only=True):
+class RunFacts(Record, frozen=True, kw_only=True):
     """What a run has learned so far; each phase adds its part."""
 
     estimate: Cost | None = None
@@ -153,7 +153,7 @@ class RunFacts(Record, kw_only=True):
     trainer_attempt: int = 0
 
 
-class Run(Record, kw_only=True):
+class Run(Record, frozen=True, kw_only=True):
     """A run as the store holds it.
 
     ``fence`` rises with every claim, so that a worker whose lease has expired cannot write. ``attempt`` counts claims
@@ -176,7 +176,7 @@ class Run(Record, kw_only=True):
     outcome: str = ""
 
 
-class RunRequest(Record, kw_only=True):
+class RunRequest(Record, frozen=True, kw_only=True):
     """The wish for a run; becomes a :class:`Run` unless the model already has an open one."""
 
     model: str
@@ -186,7 +186,7 @@ class RunRequest(Record, kw_only=True):
     at: datetime
 
 
-class Transition(Record, kw_only=True):
+class Transition(Record, frozen=True, kw_only=True):
     """Everything that leaves with one step of a run, written in one transaction.
 
     ``outcome`` is the one-line result kept on a terminal run. ``baseline`` is the serialised profile of the new
@@ -208,7 +208,7 @@ class Transition(Record, kw_only=True):
     messages: tuple[Message, ...] = ()
 
 
-class ModelState(Record, kw_only=True):
+class ModelState(Record, frozen=True, kw_only=True):
     """What the store knows about a model.
 
     ``profiled_version`` is the lake version of the predictions up to which hourly profiles are built; ``cron_at`` is
@@ -229,7 +229,7 @@ class ModelState(Record, kw_only=True):
     last_run_finished_at: datetime | None = None
 
 
-class CheckCommit(Record, kw_only=True):
+class CheckCommit(Record, frozen=True, kw_only=True):
     """Everything that leaves with one check, written in one transaction.
 
     ``hours`` maps the start of an hour to its profile, already merged with what was stored; ``request`` opens a run
@@ -248,14 +248,14 @@ class CheckCommit(Record, kw_only=True):
     window_profile: bytes | None = None
 
 
-class HourProfile(Record, kw_only=True):
+class HourProfile(Record, frozen=True, kw_only=True):
     """A stored hourly profile."""
 
     hour: datetime
     data: bytes
 
 
-class Lease(Record, kw_only=True):
+class Lease(Record, frozen=True, kw_only=True):
     """How long a claim holds, in machine time."""
 
     owner: str

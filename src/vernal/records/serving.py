@@ -8,7 +8,7 @@ from typing import Final
 from vernal.records.base import Record
 
 
-class Champion(Record, kw_only=True):
+class Champion(Record, frozen=True, kw_only=True):
     """The model version that production trusts, since when and through which run."""
 
     model: str
@@ -18,7 +18,7 @@ class Champion(Record, kw_only=True):
     previous: str | None = None
 
 
-class Route(Record, kw_only=True):
+class Route(Record, frozen=True, kw_only=True):
     """How requests of a model are shared out.
 
     ``share`` is the challenger's part of the entities, 0 to 1. ``salt`` makes the assignment of this rollout

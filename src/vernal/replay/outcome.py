@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vernal.errors import SampleError
 from vernal.records import Decision, Record, Run
-from vernal.stats.bootstrap import day_block_bootstrap
 from vernal.stats.metrics import metric as metric_named
+from vernal.stats.performance import compare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-CERTAINTY, NORMAL = 0.975, 1.959964
-"""One-sided certainty of either end of a two-sided 95 % interval, and the normal quantile that goes with it."""
+CERTAINTY = 0.975
+"""One-sided certainty of either end of a two-sided 95 % interval."""
 
 
-class Month(Record, kw_only=True):
+class Month(Record, frozen=True, kw_only=True):
     """One calendar month: the metric of the model that was never retrained and of what production answered."""
 
     month: str
@@ -37,7 +36,7 @@ class Month(Record, kw_only=True):
         return None if self.static is None or self.vernal is None else self.vernal - self.static
 
 
-class RunLine(Record, kw_only=True):
+class RunLine(Record, frozen=True, kw_only=True):
     """A run as a report shows it."""
 
     id: str
@@ -54,7 +53,7 @@ class RunLine(Record, kw_only=True):
     outcome: str
 
 
-class Outcome(Record, kw_only=True):
+class Outcome(Record, frozen=True, kw_only=True):
     """The result of a replay.
 
     ``mean_gain`` is the mean over months of the metric of what production answered minus that of the static model, in
@@ -91,25 +90,20 @@ def monthly(
     """
     names, asked = np.array(months), metric_named(metric)
     rng = np.random.default_rng(seed)
-    lines, errors = [], []
+    lines, halves = [], []
     for name in sorted(set(months)):
         here = names == name
-        reference, current = (asked.evaluate(labels[here], outputs[here]).value for outputs in (static, vernal))
-        lines.append(Month(month=name, static=reference, vernal=current, rows=int(here.sum())))
-        try:
-            gain = day_block_bootstrap(
-                asked, labels[here], static[here], vernal[here], day[here], rng=rng, certainty=CERTAINTY
-            )
-        except SampleError:
-            continue
-        errors.append((gain.upper - gain.lower) / (2 * NORMAL))
+        gain = compare(asked, labels[here], static[here], vernal[here], rng=rng, blocks=day[here], certainty=CERTAINTY)
+        lines.append(Month(month=name, static=gain.champion, vernal=gain.challenger, rows=int(here.sum())))
+        if gain.lower is not None and gain.upper is not None:
+            halves.append((gain.upper - gain.lower) / 2)
     known = [line.gain for line in lines if line.gain is not None]
     if not known:
         return tuple(lines), None, None, None
     mean = float(np.mean(known))
-    if len(errors) != len(lines):
+    if len(halves) != len(lines):
         return tuple(lines), mean, None, None
-    half = NORMAL * float(np.sqrt(np.sum(np.square(errors)))) / len(lines)
+    half = float(np.sqrt(np.sum(np.square(halves)))) / len(lines)
     return tuple(lines), mean, mean - half, mean + half
 
 

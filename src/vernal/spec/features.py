@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -68,6 +68,11 @@ class FeaturesSpec(Section):
     def names(self) -> tuple[str, ...]:
         """All features, numerical first, in the order of the file."""
         return self.numerical + self.categorical
+
+    @property
+    def kinds(self) -> dict[str, Literal["numerical", "categorical"]]:
+        """What kind of column each feature is, in the order of :attr:`names`."""
+        return dict.fromkeys(self.numerical, "numerical") | dict.fromkeys(self.categorical, "categorical")
 
     @field_validator("numerical", "categorical")
     @classmethod
