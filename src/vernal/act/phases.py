@@ -17,7 +17,7 @@ from vernal.clock import monotonic
 from vernal.decide import gates, money
 from vernal.errors import LeaseLostError, SampleError
 from vernal.observe.dataset import cut_dataset
-from vernal.ports import TrainingJob
+from vernal.ports import TrainingJob, TrainingState
 from vernal.records import (
     Approval,
     ApprovalKind,
@@ -34,6 +34,7 @@ from vernal.records import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from decimal import Decimal
 
     from vernal.act.system import System
     from vernal.records import Run, RunFacts
@@ -202,7 +203,7 @@ _PHASES: dict[Phase, Callable[[System, ModelSpec, Run], Transition]] = {
 def _allowances(system: System, spec: ModelSpec, run: Run, estimate: Cost, now: datetime) -> list[money.Allowance]:
     start, end = money.month_of(now)
     budget = system.project.spec.budget
-    limits = [("project", None, budget.monthly_usd)]
+    limits: list[tuple[str, str | None, Decimal]] = [("project", None, budget.monthly_usd)]
     if spec.budget.monthly_usd is not None:
         limits.append((run.model, run.model, spec.budget.monthly_usd))
     return [
@@ -237,7 +238,7 @@ def _job(system: System, spec: ModelSpec, run: Run, name: str) -> TrainingJob:
     )
 
 
-def _follow(system: System, run: Run, name: str):  # noqa: ANN202 - TrainingState
+def _follow(system: System, run: Run, name: str) -> TrainingState:
     """Wait for the job, renewing the lease, until it ends or patience does."""
     until = None if system.patience_seconds is None else monotonic() + system.patience_seconds
     breath = system.lease.total_seconds() / 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,38 +59,43 @@ def tick(system: System, models: Sequence[str] | None = None) -> TickReport:
     errors: list[str] = []
     checks: list[Decision] = []
     while (state := system.store.claim_check(names, lease=system.claim(), now=system.clock.now())) is not None:
-        _guarded(state.model, errors, lambda state=state: checks.extend(_check(system, state, errors)))
+        _guarded(state.model, errors, partial(_check, system, state, checks, errors))
     steps: list[Run] = []
     while (run := system.store.claim_run(names, lease=system.claim(), now=system.clock.now())) is not None:
-        _guarded(run.id, errors, lambda run=run: steps.append(_advance(system, run, errors)))
+        _guarded(run.id, errors, partial(_advance, system, run, steps, errors))
     sent = _deliver(system, errors)
     return TickReport(tuple(checks), tuple(steps), sent, tuple(errors))
 
 
-def _check(system: System, state: ModelState, errors: list[str]) -> tuple[Decision, ...]:
+def _check(system: System, state: ModelState, checks: list[Decision], errors: list[str]) -> None:
     try:
         commit = check_model(system, state)
         system.store.commit_check(state, commit)
+    except LeaseLostError:
+        raise
     except (VernalError, OSError) as error:
-        if isinstance(error, LeaseLostError):
-            raise
         now = system.clock.now()
         retry = min(_backoff(state.model, state.attempt), system.project.models[state.model].monitoring.every)
         decision = Decision(model=state.model, at=now, kind="check", outcome="error", reason=str(error))
         errors.append(f"{state.model}: {error}")
         system.store.release_check(state, next_check_at=now + retry, decision=decision)
-        return (decision,)
-    return commit.decisions
+        checks.append(decision)
+    else:
+        checks.extend(commit.decisions)
 
 
-def _advance(system: System, run: Run, errors: list[str]) -> Run:
+def _advance(system: System, run: Run, steps: list[Run], errors: list[str]) -> None:
+    if run.attempt > MAX_ATTEMPTS:
+        steps.append(_end(system, run, f"{run.phase}: abandoned {run.attempt - 1} times without a result"))
+        return
     try:
         transition = step(system, run)
+    except LeaseLostError:
+        raise
     except (VernalError, OSError) as error:
-        if isinstance(error, LeaseLostError):
-            raise
-        return _stumble(system, run, error, errors)
-    return system.store.commit_run(run, transition)
+        steps.append(_stumble(system, run, error, errors))
+    else:
+        steps.append(system.store.commit_run(run, transition))
 
 
 def _stumble(system: System, run: Run, error: Exception, errors: list[str]) -> Run:
@@ -102,7 +108,12 @@ def _stumble(system: System, run: Run, error: Exception, errors: list[str]) -> R
         decision = Decision(model=run.model, run_id=run.id, at=now, kind="run", outcome="retry", reason=reason)
         system.store.release_run(run, wake_at=now + _backoff(run.id, run.attempt), decision=decision)
         return run
-    reason = f"{run.phase}: {error}"
+    return _end(system, run, f"{run.phase}: {error}")
+
+
+def _end(system: System, run: Run, reason: str) -> Run:
+    """End a run that cannot go on: whoever served before it serves on."""
+    now = system.clock.now()
     serving = run.phase in {Phase.ROLLING_OUT, Phase.SOAKING}
     transition = roll_back(run, now, reason, actor="vernal") if serving else fail(run, now, reason)
     return system.store.commit_run(run, transition)

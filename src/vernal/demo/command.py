@@ -9,6 +9,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from vernal.act.serve import Server
 from vernal.adapters.costs import ModelledCost
 from vernal.adapters.models import load_predictor
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from vernal.act.system import System
     from vernal.ports import ModelLoader
@@ -165,7 +168,7 @@ def summarise(system: System, *, last: datetime, seconds: Callable[[], float], f
     )
 
 
-def static_scores(system: System, january: pa.Table, after: pa.Table):  # noqa: ANN201 - NDArray[np.float64]
+def static_scores(system: System, january: pa.Table, after: pa.Table) -> NDArray[np.float64]:
     """Return what a model trained once on all of January says to every later flight.
 
     It is trained by the same job as every candidate, with the rest of the year in the place of the holdout.
@@ -212,7 +215,5 @@ def _rolled_out(run: Run) -> bool:
     return run.facts.rollout is not None or run.phase is Phase.ROLLING_OUT
 
 
-def _days(local: list[datetime]):  # noqa: ANN202 - NDArray[np.int64]
-    import numpy as np
-
+def _days(local: list[datetime]) -> NDArray[np.int64]:
     return np.array([moment.toordinal() for moment in local], dtype=np.int64)

@@ -80,9 +80,9 @@ def answers_of(rows: pa.Table, version: str) -> Answers:
     predictions = np.where(served, values(rows[Predictions.PREDICTION]), values(rows[Predictions.OTHER_PREDICTION]))
     scores = np.where(served, floats(rows[Predictions.SCORE]), floats(rows[Predictions.OTHER_SCORE]))
     asked = served | beside
-    blank = np.nan if predictions.dtype != object else None
+    blank = np.full(len(asked), np.nan if predictions.dtype != object else None, dtype=predictions.dtype)
     return Answers(np.where(asked, predictions, blank), np.where(asked, scores, np.nan), asked)
 
 
 def _first_of_each(ids: pa.ChunkedArray) -> NDArray[np.bool_]:
-    return first_match(ids, ids) == np.arange(len(ids))
+    return np.equal(first_match(ids, ids), np.arange(len(ids)))

@@ -14,6 +14,9 @@ from vernal.records import PerformanceEvidence
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Any
+
+    from numpy.typing import NDArray
 
     from vernal.ports import Lake
     from vernal.spec import ModelSpec
@@ -54,7 +57,7 @@ def live_performance(lake: Lake, spec: ModelSpec, *, version: str, now: datetime
     )
 
 
-def _said(predictions: np.ndarray) -> np.ndarray:
+def _said(predictions: NDArray[Any]) -> NDArray[np.bool_]:
     if predictions.dtype == object:
         return np.array([value is not None for value in predictions], dtype=np.bool_)
-    return ~np.isnan(predictions)
+    return np.asarray(~np.isnan(predictions), dtype=np.bool_)

@@ -9,7 +9,7 @@ import numpy as np
 from vernal.observe.columns import HOUR, micros, to_micros, values
 from vernal.observe.comparison import measure, outputs_for
 from vernal.observe.labelled import ANSWERS, Answers, answers_of, labelled
-from vernal.records import Predictions, RolloutEvidence
+from vernal.records import Measure, Predictions, RolloutEvidence
 from vernal.stats.guardrail import rate_exceeds
 from vernal.stats.metrics import metric, row_scores
 from vernal.stats.sequential import block_sums, stratified_sequence
@@ -113,8 +113,8 @@ def _row_scores(name: str, labels: NDArray[Any], side: Answers) -> NDArray[np.fl
 def _is_silent(predictions: NDArray[Any]) -> NDArray[np.bool_]:
     if predictions.dtype == object:
         return np.array([value is None for value in predictions], dtype=np.bool_)
-    return np.isnan(predictions)
+    return np.asarray(np.isnan(predictions), dtype=np.bool_)
 
 
-def _measured(spec: ModelSpec, run: Run, labels: NDArray[Any], side: Answers, both: NDArray[np.bool_]):  # noqa: ANN202
+def _measured(spec: ModelSpec, run: Run, labels: NDArray[Any], side: Answers, both: NDArray[np.bool_]) -> Measure:
     return measure(spec.metric, labels, side.predictions[both], side.scores[both], certainty=0.95, seed=run.number)
