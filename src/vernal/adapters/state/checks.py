@@ -1,0 +1,159 @@
+"""Checks and the runs they open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from vernal.adapters.state import audit, schema
+from vernal.adapters.state.claims import give_back
+from vernal.adapters.state.effects import write_decisions, write_messages
+from vernal.adapters.state.engine import insert_new, upsert
+from vernal.adapters.state.rows import columns
+from vernal.errors import NotFoundError, OpenRunError, StoreError
+from vernal.records import Decision, Phase, Run, RunFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from vernal.records import CheckCommit, ModelState, RunRequest
+
+
+def sync_models(connection: sa.Connection, names: Sequence[str], *, now: datetime) -> None:
+    """Make the named models known, due for a check at once."""
+    rows = [{"model": name, "next_check_at": now, "fence": 0, "attempt": 0} for name in sorted(set(names))]
+    insert_new(connection, schema.model, rows, key="model")
+
+
+def commit_check(connection: sa.Connection, state: ModelState, commit: CheckCommit) -> Run | None:
+    """Write a check, release the model, and open the run it asks for unless there is one."""
+    give_back(
+        connection,
+        state,
+        next_check_at=commit.next_check_at,
+        profiled_version=commit.profiled_version,
+        cron_at=commit.cron_at,
+        attempt=0,
+    )
+    _write_hours(connection, state.model, commit)
+    write_decisions(connection, commit.decisions)
+    write_messages(connection, commit.messages)
+    if commit.request is None:
+        return None
+    blocking = open_run(connection, state.model)
+    if blocking is not None:
+        write_decisions(connection, [_suppressed(commit.request, blocking)])
+        return None
+    if commit.window_profile is not None:
+        window = {"model": state.model, "baseline_version": commit.baseline_version, "data": commit.window_profile}
+        upsert(connection, schema.last_run_window, [window])
+    return _open(connection, commit.request)
+
+
+def release_check(connection: sa.Connection, state: ModelState, *, next_check_at: datetime, decision: Decision) -> None:
+    """Give up a claimed check, keeping its attempt count."""
+    give_back(connection, state, next_check_at=next_check_at)
+    write_decisions(connection, [decision])
+
+
+def request_run(connection: sa.Connection, request: RunRequest) -> Run:
+    """Open a run, or say which one is open already."""
+    lock_model(connection, request.model)
+    blocking = open_run(connection, request.model)
+    if blocking is not None:
+        raise OpenRunError(
+            f"{request.model}: a run was asked for while {blocking.id} is {blocking.phase}, expected no open run",
+            hint=f"Wait until {blocking.id} is over, or end it first.",
+        )
+    return _open(connection, request)
+
+
+def lock_model(connection: sa.Connection, name: str) -> sa.RowMapping:
+    """Return a model's row, locked until the transaction ends; runs are opened and counted under this lock."""
+    # Not a plain FOR UPDATE: rows that merely refer to the model (decisions of its run) need not wait.
+    locked = sa.select(schema.model).where(schema.model.c.model == name).with_for_update(key_share=True)
+    row = connection.execute(locked).mappings().one_or_none()
+    if row is None:
+        raise unknown_model(name)
+    return row
+
+
+def unknown_model(name: str) -> NotFoundError:
+    """Return the error for a model that the store has never heard of."""
+    return NotFoundError(
+        f"model {name}: the state store does not know it",
+        hint="Is its file in the project? The next tick makes it known.",
+    )
+
+
+def open_run(connection: sa.Connection, model: str) -> sa.Row[Any, Any] | None:
+    """Return id and phase of a model's open run.
+
+    Asked before inserting another: the unique index would refuse it too, but on PostgreSQL only after waiting for
+    whoever is just closing the open one, who may wait for the model's row that we hold.
+    """
+    run = schema.run.c
+    return connection.execute(
+        sa.select(run.id, run.phase).where(run.model == model, run.phase.notin_(schema.CLOSED))
+    ).one_or_none()
+
+
+def _open(connection: sa.Connection, request: RunRequest) -> Run:
+    newest = sa.select(sa.func.coalesce(sa.func.max(schema.run.c.number), 0)).where(schema.run.c.model == request.model)
+    number = connection.execute(newest).scalar_one() + 1
+    run = Run(
+        id=f"{request.model}-{number}",
+        model=request.model,
+        number=number,
+        phase=Phase.REQUESTED,
+        trigger=request.trigger,
+        reason=request.reason,
+        requested_by=request.requested_by,
+        requested_at=request.at,
+        phase_since=request.at,
+        wake_at=request.at,
+        fence=0,
+        attempt=0,
+        facts=RunFacts(),
+    )
+    connection.execute(sa.insert(schema.run).values(columns(run)))
+    connection.execute(
+        sa.update(schema.model).where(schema.model.c.model == request.model).values(last_run_at=request.at)
+    )
+    opened = Decision(
+        model=run.model, run_id=run.id, at=request.at, kind="run", outcome="requested", reason=request.reason
+    )
+    write_decisions(connection, [opened])
+    audit.append(
+        connection,
+        audit.Action(
+            at=request.at,
+            actor=request.requested_by,
+            action="request",
+            subject=run.id,
+            reason=request.reason,
+            before={},
+            after={"phase": run.phase, "trigger": run.trigger},
+        ),
+    )
+    return run
+
+
+def _suppressed(request: RunRequest, blocking: sa.Row[Any, Any]) -> Decision:
+    reason = f"{blocking.id} was opened meanwhile and is {blocking.phase}; dropped: {request.reason}"
+    return Decision(model=request.model, at=request.at, kind="trigger", outcome="suppressed", reason=reason)
+
+
+def _write_hours(connection: sa.Connection, model: str, commit: CheckCommit) -> None:
+    if commit.baseline_version is None and (commit.hours or commit.window_profile is not None):
+        raise StoreError(f"check of {model}: got profiles without the version of their baseline, expected both or none")
+    rows = [
+        {"model": model, "baseline_version": commit.baseline_version, "hour": hour, "data": data}
+        for hour, data in sorted(commit.hours.items())
+    ]
+    upsert(connection, schema.hour_profile, rows)
+
+
+__all__ = ["commit_check", "lock_model", "open_run", "release_check", "request_run", "sync_models", "unknown_model"]

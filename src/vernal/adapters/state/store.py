@@ -1,0 +1,219 @@
+"""The state store: every method is one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from vernal.adapters.state import audit, checks, claims, outbox, queries, transitions
+from vernal.adapters.state.engine import machine_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from vernal.adapters.state.audit import ChainBreak
+    from vernal.adapters.state.engine import Database
+    from vernal.records import (
+        Approval,
+        ApprovalKind,
+        AuditEntry,
+        CheckCommit,
+        Decision,
+        HourProfile,
+        Lease,
+        LedgerEntry,
+        Message,
+        ModelState,
+        Phase,
+        Run,
+        RunRequest,
+        Transition,
+    )
+
+
+class SqlStateStore:
+    """:class:`~vernal.ports.StateStore` on SQLite or PostgreSQL; :func:`~vernal.adapters.state.open_store` makes one.
+
+    Safe to use from several threads and, on a file or server, from several processes. Any method raises
+    :class:`~vernal.errors.StoreError` when the database cannot be used, and has then changed nothing.
+    """
+
+    def __init__(self, database: Database, *, project: str) -> None:
+        self._database = database
+        self.project = project
+
+    def machine_now(self) -> datetime:
+        """Return the database's own time."""
+        with self._database.read() as connection:
+            return connection.execute(sa.select(machine_time(connection))).scalar_one()
+
+    def close(self) -> None:
+        """Release all connections; a store in memory is gone."""
+        self._database.close()
+
+    # Models
+    def sync_models(self, names: Sequence[str], *, now: datetime) -> None:
+        """Make the named models known; writes nothing, and so waits for nobody, when they are."""
+        with self._database.read() as connection:
+            new = set(names) - queries.known_models(connection)
+        if new:
+            with self._database.write() as connection:
+                checks.sync_models(connection, sorted(new), now=now)
+
+    def models(self) -> tuple[ModelState, ...]:
+        """Return all known models, by name."""
+        with self._database.read() as connection:
+            return queries.models(connection)
+
+    def model(self, name: str) -> ModelState:
+        """Return one model; :class:`~vernal.errors.NotFoundError` if it is unknown."""
+        with self._database.read() as connection:
+            return queries.model(connection, name)
+
+    def claim_check(self, names: Sequence[str], *, lease: Lease, now: datetime) -> ModelState | None:
+        """Claim the named model whose check is due longest and that nobody holds."""
+        with self._database.write() as connection:
+            return claims.claim_check(connection, names, lease=lease, now=now)
+
+    def commit_check(self, state: ModelState, commit: CheckCommit) -> Run | None:
+        """Write a check and release the model; return the run it opened."""
+        with self._database.write() as connection:
+            return checks.commit_check(connection, state, commit)
+
+    def release_check(self, state: ModelState, *, next_check_at: datetime, decision: Decision) -> None:
+        """Give up a claimed check after an error."""
+        with self._database.write() as connection:
+            checks.release_check(connection, state, next_check_at=next_check_at, decision=decision)
+
+    # Runs
+    def request_run(self, request: RunRequest) -> Run:
+        """Open a run; :class:`~vernal.errors.OpenRunError` names the one that is open already."""
+        with self._database.write() as connection:
+            return checks.request_run(connection, request)
+
+    def claim_run(self, names: Sequence[str], *, lease: Lease, now: datetime) -> Run | None:
+        """Claim the open run of the named models that is due longest and that nobody holds."""
+        with self._database.write() as connection:
+            return claims.claim_run(connection, names, lease=lease, now=now)
+
+    def renew(self, claim: Run | ModelState, *, lease: Lease) -> None:
+        """Extend a claim's lease from now on."""
+        with self._database.write() as connection:
+            claims.renew(connection, claim, lease=lease)
+
+    def commit_run(self, run: Run, transition: Transition) -> Run:
+        """Write one step of a claimed run and release it."""
+        with self._database.write() as connection:
+            return transitions.commit_run(connection, run, transition)
+
+    def release_run(self, run: Run, *, wake_at: datetime, decision: Decision) -> None:
+        """Give up a claimed run after an error."""
+        with self._database.write() as connection:
+            transitions.release_run(connection, run, wake_at=wake_at, decision=decision)
+
+    def intervene(self, run_id: str, transition: Transition, *, actor: str, expected: Sequence[Phase]) -> Run:
+        """Apply a person's transition whoever holds the run."""
+        with self._database.write() as connection:
+            return transitions.intervene(connection, run_id, transition, actor=actor, expected=expected)
+
+    def set_champion(self, model: str, version: str, *, actor: str, reason: str, now: datetime) -> ModelState:
+        """Point a model without open run at another version by hand."""
+        with self._database.write() as connection:
+            return transitions.set_champion(connection, model, version, actor=actor, reason=reason, now=now)
+
+    def run(self, run_id: str) -> Run:
+        """Return one run; :class:`~vernal.errors.NotFoundError` if it is unknown."""
+        with self._database.read() as connection:
+            return queries.run(connection, run_id)
+
+    def runs(self, model: str | None = None, *, open_only: bool = False, limit: int | None = None) -> tuple[Run, ...]:
+        """Return runs, newest first."""
+        with self._database.read() as connection:
+            return queries.runs(connection, model, open_only=open_only, limit=limit)
+
+    def next_wake(self, names: Sequence[str]) -> datetime | None:
+        """Return the earliest domain time at which one of the named models wants attention."""
+        with self._database.read() as connection:
+            return queries.next_wake(connection, names)
+
+    # Decisions, approvals, money, messages
+    def decisions(
+        self,
+        model: str | None = None,
+        *,
+        run_id: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> tuple[Decision, ...]:
+        """Return decisions, oldest first; with ``limit`` the newest that many."""
+        with self._database.read() as connection:
+            return queries.decisions(connection, model, run_id=run_id, since=since, limit=limit)
+
+    def approval(self, run_id: str, kind: ApprovalKind) -> Approval | None:
+        """Return a run's request for approval."""
+        with self._database.read() as connection:
+            return queries.approval(connection, run_id, kind)
+
+    def pending_approvals(self) -> tuple[Approval, ...]:
+        """Return the approvals that wait for a person, oldest first."""
+        with self._database.read() as connection:
+            return queries.pending_approvals(connection)
+
+    def decide_approval(self, run_id: str, *, approved: bool, actor: str, note: str, now: datetime) -> Approval:
+        """Answer a run's pending approval and wake the run; whoever holds it must look again."""
+        with self._database.write() as connection:
+            return transitions.decide_approval(connection, run_id, approved=approved, actor=actor, note=note, now=now)
+
+    def spent(self, model: str | None, *, since: datetime, until: datetime) -> Decimal:
+        """Return the money booked in ``[since, until)``, for one model or all."""
+        with self._database.read() as connection:
+            return queries.spent(connection, model, since=since, until=until)
+
+    def ledger(self, model: str | None = None) -> tuple[LedgerEntry, ...]:
+        """Return booked costs, oldest first."""
+        with self._database.read() as connection:
+            return queries.ledger(connection, model)
+
+    def claim_messages(self, *, lease: Lease, limit: int) -> tuple[Message, ...]:
+        """Claim unsent messages, oldest first."""
+        with self._database.write() as connection:
+            return outbox.claim_messages(connection, lease=lease, limit=limit)
+
+    def mark_sent(self, message_id: str) -> None:
+        """Record that a message was delivered."""
+        with self._database.write() as connection:
+            outbox.mark_sent(connection, message_id)
+
+    def audit(self, *, limit: int | None = None) -> tuple[AuditEntry, ...]:
+        """Return the audit chain, oldest first; with ``limit`` the newest that many."""
+        with self._database.read() as connection:
+            return audit.read(connection, limit=limit)
+
+    def verify_audit(self) -> ChainBreak | None:
+        """Return the first entry of the audit chain that was changed or is missing, or ``None``."""
+        with self._database.read() as connection:
+            return audit.verify_stored(connection)
+
+    # Profiles
+    def baseline(self, model: str, version: str) -> bytes | None:
+        """Return the serialised baseline of a model version."""
+        with self._database.read() as connection:
+            return queries.baseline(connection, model, version)
+
+    def hour_profiles(
+        self, model: str, baseline_version: str, *, start: datetime, end: datetime
+    ) -> tuple[HourProfile, ...]:
+        """Return the stored hours in ``[start, end)``, oldest first."""
+        with self._database.read() as connection:
+            return queries.hour_profiles(connection, model, baseline_version, start=start, end=end)
+
+    def last_run_window(self, model: str) -> tuple[str, bytes] | None:
+        """Return baseline version and serialised window profile of the last run opened by a check."""
+        with self._database.read() as connection:
+            return queries.last_run_window(connection, model)
+
+
+__all__ = ["SqlStateStore"]
