@@ -51,6 +51,12 @@ class DefaultNote(NamedTuple):
     text: str
 
 
+class Required(NamedTuple):
+    """Stands in for a value that has no default here, so that its absence is reported like every other problem."""
+
+    why: str
+
+
 class OrOff:
     """Lets a section be switched off: ``off``, ``false`` and ``null`` all read as ``None``."""
 

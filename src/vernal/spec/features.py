@@ -10,6 +10,10 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from vernal.spec.base import Fault, ListOf, Section, refuse
 from vernal.spec.wording import shown
 
+ColumnKind = Literal["numerical", "categorical"]
+_NUMERICAL: ColumnKind = "numerical"
+_CATEGORICAL: ColumnKind = "categorical"
+
 RESERVED_COLUMNS: Final = frozenset(
     {
         "prediction_id",
@@ -70,9 +74,9 @@ class FeaturesSpec(Section):
         return self.numerical + self.categorical
 
     @property
-    def kinds(self) -> dict[str, Literal["numerical", "categorical"]]:
+    def kinds(self) -> dict[str, ColumnKind]:
         """What kind of column each feature is, in the order of :attr:`names`."""
-        return dict.fromkeys(self.numerical, "numerical") | dict.fromkeys(self.categorical, "categorical")
+        return dict.fromkeys(self.numerical, _NUMERICAL) | dict.fromkeys(self.categorical, _CATEGORICAL)
 
     @field_validator("numerical", "categorical")
     @classmethod

@@ -92,9 +92,10 @@ class TrainingSpec(Section):
 class GatesSpec(Section):
     """What a candidate must show on the holdout before it meets production."""
 
-    min_improvement: Annotated[float, Field(ge=0)] = Field(
+    min_improvement: Annotated[float, Field(ge=0), DefaultNote("0.01; required for mae and rmse")] = Field(
         default=0.01,
-        description="How much better than the champion on the same rows, in metric points (0.01 is one point).",
+        description="How much better than the champion on the same rows, in the metric's own unit (0.01 is one point "
+        "of accuracy).",
     )
     floor: Annotated[float, DefaultNote("0.9 for accuracy; required for every other metric")] = Field(
         description="Worst value of the model's `metric` that is accepted, champion or not. Where lower is better "

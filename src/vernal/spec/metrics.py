@@ -12,12 +12,15 @@ MetricName = Literal["accuracy", "roc_auc", "f1", "precision", "recall", "log_lo
 
 
 class MetricLimits(NamedTuple):
-    """Tasks a metric fits, and the open interval in which a threshold on it can separate good from bad."""
+    """Tasks a metric fits, and the open interval in which a threshold on it can separate good from bad.
+
+    ``in_label_unit`` tells metrics measured in whatever the labels are: no number suits all of them as a default.
+    """
 
     tasks: tuple[Task, ...]
     low: float
     high: float | None
-    example: float
+    in_label_unit: bool = False
 
 
 _BINARY: Final[tuple[Task, ...]] = ("binary",)
@@ -25,15 +28,15 @@ _CLASSES: Final[tuple[Task, ...]] = ("binary", "multiclass")
 _NUMBERS: Final[tuple[Task, ...]] = ("regression",)
 
 METRICS: Final[dict[MetricName, MetricLimits]] = {
-    "accuracy": MetricLimits(_CLASSES, 0.0, 1.0, 0.9),
-    "roc_auc": MetricLimits(_BINARY, 0.5, 1.0, 0.75),
-    "f1": MetricLimits(_BINARY, 0.0, 1.0, 0.7),
-    "precision": MetricLimits(_BINARY, 0.0, 1.0, 0.7),
-    "recall": MetricLimits(_BINARY, 0.0, 1.0, 0.7),
-    "log_loss": MetricLimits(_BINARY, 0.0, None, 0.5),
-    "brier": MetricLimits(_BINARY, 0.0, 1.0, 0.2),
-    "mae": MetricLimits(_NUMBERS, 0.0, None, 5.0),
-    "rmse": MetricLimits(_NUMBERS, 0.0, None, 5.0),
+    "accuracy": MetricLimits(_CLASSES, 0.0, 1.0),
+    "roc_auc": MetricLimits(_BINARY, 0.5, 1.0),
+    "f1": MetricLimits(_BINARY, 0.0, 1.0),
+    "precision": MetricLimits(_BINARY, 0.0, 1.0),
+    "recall": MetricLimits(_BINARY, 0.0, 1.0),
+    "log_loss": MetricLimits(_BINARY, 0.0, None),
+    "brier": MetricLimits(_BINARY, 0.0, 1.0),
+    "mae": MetricLimits(_NUMBERS, 0.0, None, in_label_unit=True),
+    "rmse": MetricLimits(_NUMBERS, 0.0, None, in_label_unit=True),
 }
 
 DEFAULT_LEVEL: Final = {"accuracy": 0.90}

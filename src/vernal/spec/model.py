@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from vernal.spec.base import DefaultNote, Delay, Duration, Fault, Section, refuse
+from vernal.spec.base import DefaultNote, Delay, Duration, Fault, Required, Section, refuse
 from vernal.spec.durations import format_duration
 from vernal.spec.features import FeaturesSpec
 from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
@@ -98,7 +98,11 @@ class ModelSpec(Section):
     )
     approval: ApprovalSpec = Field(default=ApprovalSpec(), description="When a person is asked.")
     budget: ModelBudgetSpec = Field(default=ModelBudgetSpec(), description="What the model may spend.")
-    rollout: RolloutSpec = Field(default=RolloutSpec(), description="How a candidate that passed its gates takes over.")
+    rollout: RolloutSpec = Field(
+        default_factory=_empty_section,
+        validate_default=True,
+        description="How a candidate that passed its gates takes over.",
+    )
 
     def hold_limit(self, step: int) -> timedelta:
         """Return the longest time in a step of the rollout (counted from 0), after which it is rolled back."""
@@ -122,56 +126,75 @@ class ModelSpec(Section):
     def _default_threshold(cls, triggers: object, info: ValidationInfo) -> object:
         if not isinstance(triggers, Mapping):
             return triggers
-        level = _default_level(info)
-        if level is None:
-            return triggers
-        performance = triggers.get("performance", {})
+        level = _level(info.data.get("metric"))
+        performance = triggers.get("performance", {} if isinstance(level, float) else None)
         if not isinstance(performance, Mapping):
             return triggers
         return {**triggers, "performance": {"threshold": level, **performance}}
 
     @field_validator("gates", mode="before")
     @classmethod
-    def _default_floor(cls, gates: object, info: ValidationInfo) -> object:
-        level = _default_level(info)
-        return gates if level is None or not isinstance(gates, Mapping) else {"floor": level, **gates}
+    def _default_gates(cls, gates: object, info: ValidationInfo) -> object:
+        metric = info.data.get("metric")
+        return _completed(gates, {"floor": _level(metric), **_no_default(metric, "min_improvement")})
+
+    @field_validator("rollout", mode="before")
+    @classmethod
+    def _default_rollout(cls, rollout: object, info: ValidationInfo) -> object:
+        return _completed(rollout, _no_default(info.data.get("metric"), "margin"))
 
     @field_validator("triggers")
     @classmethod
     def _fit_the_model(cls, triggers: TriggersSpec, info: ValidationInfo) -> TriggersSpec:
-        refuse(
-            [
-                *_threshold_faults(triggers, info.data.get("metric")),
-                *_subset_faults(triggers, info.data.get("features")),
-            ]
-        )
+        faults = _subset_faults(triggers, info.data.get("features"))
+        metric: MetricName | None = info.data.get("metric")
+        if metric is not None and triggers.performance is not None:
+            wrong = out_of_range(metric, triggers.performance.threshold)
+            faults += [Fault(("performance", "threshold"), wrong)] if wrong else []
+        refuse(faults)
         return triggers
 
     @field_validator("gates")
     @classmethod
-    def _levels_make_sense(cls, gates: GatesSpec, info: ValidationInfo) -> GatesSpec:
+    def _fit_the_metric(cls, gates: GatesSpec, info: ValidationInfo) -> GatesSpec:
         metric: MetricName | None = info.data.get("metric")
         if metric is not None:
-            faults = []
-            if wrong := out_of_range(metric, gates.floor):
-                faults.append(Fault(("floor",), wrong))
-            if METRICS[metric].high is not None and gates.min_improvement >= 1:
-                message = f"got {gates.min_improvement:g}, expected a number below 1 such as 0.01"
-                faults.append(Fault(("min_improvement",), f"{message}; percentages are written as fractions"))
-            refuse(faults)
+            wrong = out_of_range(metric, gates.floor)
+            faults = [Fault(("floor",), wrong)] if wrong else []
+            refuse([*faults, *_too_large(metric, "min_improvement", gates.min_improvement)])
         return gates
 
+    @field_validator("rollout")
+    @classmethod
+    def _fits_the_metric(cls, rollout: RolloutSpec, info: ValidationInfo) -> RolloutSpec:
+        metric: MetricName | None = info.data.get("metric")
+        if metric is not None:
+            refuse(_too_large(metric, "margin", rollout.margin))
+        return rollout
 
-def _default_level(info: ValidationInfo) -> float | None:
-    """Return the default threshold and floor; beside a wrong metric any will do: the metric is reported."""
-    return DEFAULT_LEVEL.get(info.data.get("metric", "accuracy"))
+
+def _completed(section: object, defaults: Mapping[str, object]) -> object:
+    """Put defaults below what a file says; whatever is no mapping is left for the validation to refuse."""
+    return {**defaults, **section} if isinstance(section, Mapping) else section
 
 
-def _threshold_faults(triggers: TriggersSpec, metric: MetricName | None) -> list[Fault]:
-    if triggers.performance is None or metric is None:
+def _level(metric: MetricName | None) -> float | Required:
+    """Return the default threshold and floor. Beside a wrong metric any will do: only the metric is reported then."""
+    level = DEFAULT_LEVEL.get(metric or "accuracy")
+    return Required(f"only accuracy has a default, and the metric is {metric}") if level is None else level
+
+
+def _no_default(metric: MetricName | None, key: str) -> dict[str, Required]:
+    if metric is None or not METRICS[metric].in_label_unit:
+        return {}
+    return {key: Required(f"{metric} is in the unit of the labels, where no default fits")}
+
+
+def _too_large(metric: MetricName, key: str, difference: float) -> list[Fault]:
+    if METRICS[metric].high is None or difference < 1:
         return []
-    wrong = out_of_range(metric, triggers.performance.threshold)
-    return [Fault(("performance", "threshold"), wrong)] if wrong else []
+    message = f"got {difference:g}, expected a number below 1 such as 0.01; percentages are written as fractions"
+    return [Fault((key,), message)]
 
 
 def _subset_faults(triggers: TriggersSpec, features: FeaturesSpec | None) -> list[Fault]:

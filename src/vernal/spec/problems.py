@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from vernal.errors import Problem
-from vernal.spec.base import PROBLEMS, DefaultNote, Section
+from vernal.spec.base import PROBLEMS, DefaultNote, Required, Section
 from vernal.spec.document import Document
 from vernal.spec.wording import guess, shown
 
@@ -140,13 +140,13 @@ def _missing(location: Location, root: type[Section]) -> str:
     field = field_at(root, location)
     if field is None:
         return "missing"
-    note = default_note(field)
-    default = f" (default {note})" if note else ""
-    return f"missing{default}; expected: {field.description}"
+    return f"missing; expected: {field.description}"
 
 
 def _mismatch(detail: ErrorDetails, field: FieldInfo | None) -> str:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    if isinstance(value, Required):
+        return f"missing: {value.why}; expected: {field.description if field else 'a value'}"
     if kind in _NUMBERS:
         return _not_a_number(kind, value, field)
     if kind in _BOUNDS:

@@ -42,15 +42,15 @@ class RolloutSpec(Section):
         description="After full traffic, how long the old champion still scores in the shadow before the candidate is "
         "promoted.",
     )
-    margin: Fraction = Field(
+    margin: Annotated[float, Field(gt=0), DefaultNote("0.05; required for mae and rmse")] = Field(
         default=0.05,
-        description="How much worse than the champion is too much, in metric points, for metrics that have a value "
-        "per row (accuracy).",
+        description="How much worse than the champion is too much, in the metric's own unit, for metrics that have a "
+        "value per row (accuracy, log_loss, brier, mae; for rmse it is of the squared errors).",
     )
     score_margin: Annotated[float, Field(gt=0)] = Field(
         default=0.01,
-        description="The same for metrics without a value per row (roc_auc, f1, ...), which are judged on a proper "
-        "score of each row (Brier for classification), in units of that score.",
+        description="The same for metrics without a value per row (roc_auc, f1, precision, recall): they are judged "
+        "by the Brier score of each row, and this is in its units.",
     )
     hold_limit: Annotated[Duration | None, DefaultNote("2 x the step's duration + `label_delay`")] = Field(
         default=None,
