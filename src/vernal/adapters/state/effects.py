@@ -27,15 +27,12 @@ def write_decisions(connection: sa.Connection, decisions: Iterable[Decision]) ->
 
 def write_messages(connection: sa.Connection, messages: Iterable[Message]) -> None:
     """Put messages into the outbox; one whose id is there already is on its way or sent, and left out."""
-    # In order of their ids, so that two transactions with the same messages wait for each other in one direction only.
-    rows = [columns(message) for message in sorted(messages, key=lambda message: message.id)]
-    insert_new(connection, schema.message, rows, key="id")
+    insert_new(connection, schema.message, [columns(message) for message in messages], key="id")
 
 
 def book(connection: sa.Connection, entries: Iterable[LedgerEntry]) -> None:
     """Book costs; one whose key is there already was booked, and is left out."""
-    rows = [columns(entry) for entry in sorted(entries, key=lambda entry: entry.key)]
-    insert_new(connection, schema.ledger, rows, key="key")
+    insert_new(connection, schema.ledger, [columns(entry) for entry in entries], key="key")
 
 
 def write_approval(connection: sa.Connection, approval: Approval) -> None:
