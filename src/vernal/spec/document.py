@@ -35,7 +35,7 @@ MOST_VALUES: Final = 20_000
 DEEPEST: Final = 32
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,30}")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,5})?")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,5})?")
 _WORDS: Final[dict[str, object]] = {
     **dict.fromkeys(("null", "Null", "NULL", "~"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),

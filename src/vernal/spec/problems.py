@@ -109,6 +109,8 @@ def _explain(detail: ErrorDetails, root: type[Section]) -> Iterator[tuple[Locati
     location: Location = detail["loc"]
     kind = detail["type"]
     context = detail.get("ctx", {})
+    if kind == "too_short" and detail["input"]:
+        return  # only because wrong entries were taken out, and each of them is reported
     if kind == PROBLEMS:
         for fault in context["faults"]:
             yield (*location, *fault.at), fault.message

@@ -131,16 +131,16 @@ class TriggersSpec(Section):
     """What asks for a run; any one of them suffices."""
 
     schedule: Annotated[ScheduleTrigger | None, *Off, DefaultNote("off")] = Field(
-        default=None, description="Cron expression. `off` or a mapping."
+        default=None, description="Fires when a cron expression is due."
     )
     performance: Annotated[
         PerformanceTrigger | None,
         *Off,
         DefaultNote("on for accuracy; off for other metrics until `threshold` is given"),
-    ] = Field(default=None, description="Live metric. `off` or a mapping.")
+    ] = Field(default=None, description="Fires when the live metric is too bad.")
     drift: Annotated[DriftTrigger | None, *Off, DefaultNote("on")] = Field(
-        default=DriftTrigger(), description="Feature distributions. `off` or a mapping."
+        default=DriftTrigger(), description="Fires when features have drifted."
     )
     volume: Annotated[VolumeTrigger | None, *Off, DefaultNote("on")] = Field(
-        default=VolumeTrigger(), description="Number of new labels. `off` or a mapping."
+        default=VolumeTrigger(), description="Fires on a number of new labels."
     )
