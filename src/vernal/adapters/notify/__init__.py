@@ -1,0 +1,5 @@
+"""Where alerts go."""
+
+from vernal.adapters.notify.file import FileNotifier
+
+__all__ = ["FileNotifier"]
