@@ -43,7 +43,7 @@ ATTEMPTS: Final = 20
 """How often a commit is tried while other writers win the race for the next version."""
 
 COMMITS_PER_HANDLE: Final = 10
-"""An open handle slows down with every commit it follows (8 ms a commit become 55 ms over 330); a fresh one costs 15."""
+"""An open handle slows down with each commit it follows (8 ms a commit become 55 over 330); a fresh one takes 15."""
 
 COMMITS_PER_MERGE: Final = 50
 """How many versions lie between two looks for small files."""
