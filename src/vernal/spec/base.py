@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
@@ -107,8 +106,6 @@ def _money(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         # Through the shortest text, so that 0.1 means a tenth and not the nearest binary fraction.
         return Decimal(repr(value))
-    if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value, flags=re.ASCII):
-        return Decimal(value)
     return value
 
 

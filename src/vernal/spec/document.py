@@ -28,7 +28,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from vernal.errors import Problem
-from vernal.spec.wording import shown
+from vernal.spec.wording import Location, key_path, shown
 
 MOST_BYTES: Final = 256 * 1024
 MOST_VALUES: Final = 20_000
@@ -61,7 +61,7 @@ class Document(NamedTuple):
     values: Any
     place: Place
 
-    def line(self, location: tuple[str | int, ...]) -> int:
+    def line(self, location: Location) -> int:
         """Return the line of a value, or of the closest one around it that the file has."""
         place = self.place
         for step in location:
@@ -218,12 +218,10 @@ class _Reader:
 
     def _aliased(self, event: AliasEvent) -> _Node:
         if any(ancestor.anchor == event.anchor for ancestor in self.open):
-            self._abort(event, f"the alias *{event.anchor} stands inside the value it refers to")
+            self._abort(event, f"the alias {shown(event.anchor)} stands inside the value it refers to")
         target = self.anchors.get(str(event.anchor))
         if target is None:
-            self._abort(
-                event, f"the alias *{event.anchor} refers to nothing; expected an anchor &{event.anchor} before it"
-            )
+            self._abort(event, f"the alias {shown(event.anchor)} refers to nothing; expected its anchor (&) before it")
         self._spend(event, target.size)
         return target
 
@@ -279,20 +277,18 @@ class _Reader:
             self._abort(event, f"the file stands for more than {MOST_VALUES:,} values, aliases counted in full")
 
     def _problem(self, event: Event, message: str) -> None:
-        self.problems.append(Problem(self.file, self._line_of(event), self._field(), message))
+        self.problems.append(Problem(self.file, self._line_of(event), key_path(tuple(self._location())), message))
 
     def _abort(self, event: Event, message: str) -> NoReturn:
         self._problem(event, message)
         raise _Abort
 
-    def _field(self) -> str:
-        parts: list[str] = []
+    def _location(self) -> Iterator[str | int]:
         for container in self.open:
             if isinstance(container.values, list):
-                parts.append(f"[{len(container.values)}]")
+                yield len(container.values)
             elif container.has_key and container.key is not None:
-                parts.append(f".{container.key}" if parts else container.key)
-        return "".join(parts)
+                yield container.key
 
     def _syntax(self, error: YAMLError, text: str) -> Problem:
         if isinstance(error, MarkedYAMLError):

@@ -13,9 +13,7 @@ from pydantic_core import ErrorDetails
 from vernal.errors import Problem
 from vernal.spec.base import PROBLEMS, DefaultNote, Required, Section
 from vernal.spec.document import Document
-from vernal.spec.wording import guess, shown
-
-Location = tuple[str | int, ...]
+from vernal.spec.wording import Location, guess, key_path, shown
 
 _FRACTIONS: Final = "percentages are written as fractions"
 _HUNDRED: Final = 100
@@ -60,7 +58,7 @@ def problems_in(error: ValidationError, *, section: type[Section], document: Doc
     found = []
     for detail in error.errors(include_url=False):
         for location, message in _explain(detail, section):
-            found.append(Problem(file, document.line(location), _field(location), message))
+            found.append(Problem(file, document.line(location), key_path(location), message))
     return found
 
 
@@ -133,7 +131,7 @@ def _unknown_key(location: Location, root: type[Section]) -> str:
     meant = guess(name, known)
     if not meant:
         # A right key at the wrong depth is the other common slip.
-        elsewhere = [_field(place) for place, _ in keys_of(root) if place[-1] == name]
+        elsewhere = [key_path(place) for place, _ in keys_of(root) if place[-1] == name]
         meant = f'; did you mean "{elsewhere[0]}"?' if elsewhere else f"; expected one of {', '.join(known)}"
     return f"unknown key{meant}"
 
@@ -208,15 +206,3 @@ def _as_written(example: Any) -> str:  # noqa: ANN401 - examples are values of a
     import json
 
     return example if isinstance(example, str) else json.dumps(example).replace('"', "")
-
-
-def _field(location: Location) -> str:
-    parts: list[str] = []
-    for step in location:
-        if isinstance(step, int):
-            parts.append(f"[{step}]")
-        else:
-            # A key of a file can hold anything, line breaks included.
-            name = step if step.isprintable() else shown(step).strip('"')
-            parts.append(f".{name}" if parts else name)
-    return "".join(parts)

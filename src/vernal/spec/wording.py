@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+Location = tuple[str | int, ...]
+"""Keys and positions in lists that lead to a value."""
+
 _WIDEST: Final = 60
 
 
@@ -46,3 +49,21 @@ def guess(name: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(name[:_WIDEST], list(known), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def key_path(location: Location) -> str:
+    """Return a location as messages name it, on one line whatever the keys hold.
+
+    Examples
+    --------
+    >>> key_path(("rollout", "steps", 1, "share"))
+    'rollout.steps[1].share'
+    """
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        else:
+            name = step if step.isprintable() else step.encode("unicode_escape").decode("ascii")
+            path += f".{name}" if path else name
+    return path

@@ -111,6 +111,12 @@ def test_a_key_without_value_is_a_problem_at_the_key() -> None:
     assert problems_of("a:\n  b:\n\n\nc: 1\n") == ["m.yaml:2: a.b: has no value; write one, or leave the key out"]
 
 
+def test_a_key_of_several_lines_is_named_on_one() -> None:
+    (problem,) = problems_of("{a...---\n\n-b}")
+
+    assert problem == "m.yaml:1: a...---\\n-b: has no value; write one, or leave the key out"
+
+
 def test_a_tab_is_named_as_such() -> None:
     assert problems_of("a:\n\tb: 1\n") == ["m.yaml:2: not valid YAML: found a tab, expected spaces for indentation"]
 

@@ -234,6 +234,7 @@ def test_features_are_handed_over_numerical_first() -> None:
         ("@daily", "five fields"),
         ("61 * * * *", "Bad minute"),
         ("0 0 30 2 *", "Bad day-of-month"),
+        ("0 0 */31 * 1#5", "which is never due"),
         ("a b c d e", "expected a cron expression"),
     ],
 )
@@ -301,6 +302,7 @@ def test_a_step_is_held_for_twice_its_duration_and_the_label_delay() -> None:
         {"triggers": {"volume": {"labels": 0}}},
         {"budget": {"monthly_usd": -1}},
         {"budget": {"monthly_usd": True}},
+        {"budget": {"monthly_usd": "100"}},
         {"approval": {"cost_above_usd": float("inf")}},
         {"features": ["amount"]},
         {"features": {"numerical": "amount"}},
