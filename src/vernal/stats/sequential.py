@@ -58,7 +58,7 @@ def _grouped(steps: Ints, hours: Ints, rows: Ints, sums: Floats, squares: Floats
     names, codes = np.unique(np.column_stack((steps, hours)), axis=0, return_inverse=True)
     codes = codes.reshape(-1)
     k = len(names)
-    total = [np.bincount(codes, weights=part, minlength=k) for part in (rows.astype(np.float64), sums, squares)]
+    total = [np.bincount(codes, weights=part, minlength=k).astype(np.float64) for part in (rows, sums, squares)]
     return BlockSums(
         steps=names[:, 0], hours=names[:, 1], rows=total[0].astype(np.int64), sums=total[1], squares=total[2]
     )
