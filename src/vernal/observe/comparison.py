@@ -67,7 +67,7 @@ def compare(
         Time of issue in microseconds, shape ``(rows,)``; rows of one day hang together.
     """
     asked = metric(name)
-    found = performance.compare(
+    found = performance.measure_paired(
         asked,
         labels,
         outputs_for(asked, *champion),

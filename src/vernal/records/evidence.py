@@ -52,10 +52,10 @@ class FeatureDrift(Record, frozen=True, kw_only=True):
     adjusted_p: float | None
     rows: int
     reference_rows: int
-    null_share: float
-    reference_null_share: float
-    new_share: float = 0.0
-    out_of_range_share: float = 0.0
+    null_share: float | None
+    reference_null_share: float | None
+    new_share: float | None = None
+    out_of_range_share: float | None = None
 
 
 class DriftEvidence(Record, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import numpy as np
 
 from vernal.records import Decision, Record, Run
 from vernal.stats.metrics import metric as metric_named
-from vernal.stats.performance import compare
+from vernal.stats.performance import measure_paired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,9 @@ def monthly(
     lines, halves = [], []
     for name in sorted(set(months)):
         here = names == name
-        gain = compare(asked, labels[here], static[here], vernal[here], rng=rng, blocks=day[here], certainty=CERTAINTY)
+        gain = measure_paired(
+            asked, labels[here], static[here], vernal[here], rng=rng, blocks=day[here], certainty=CERTAINTY
+        )
         lines.append(Month(month=name, static=gain.champion, vernal=gain.challenger, rows=int(here.sum())))
         if gain.lower is not None and gain.upper is not None:
             halves.append((gain.upper - gain.lower) / 2)

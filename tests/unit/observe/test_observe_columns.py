@@ -64,6 +64,7 @@ column = pa.chunked_array([pa.Array.from_buffers(pa.int64(), 4, [None, bits])])
 table = pa.Table.from_arrays([column], names=["a"])
 keep(table, np.array([True, False, True, False])); take(table, np.array([1, 0])); floats(column)
 first_match(column, column); micros(column.cast(pa.timestamp("us", tz="UTC")));
-strings_equal(column.cast(pa.string()), "1") assert "pandas" not in sys.modules, "pandas was imported"
+strings_equal(column.cast(pa.string()), "1")
+assert "pandas" not in sys.modules, "pandas was imported"
 """
     subprocess.run([sys.executable, "-c", code], check=True)

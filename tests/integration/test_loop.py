@@ -1,0 +1,234 @@
+"""The whole loop on a real store and lake: what a run does to who is served, and what a person can do about it."""
+
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import loopworld
+from vernal.act.operations import answer_approval, rollback
+from vernal.act.reconcile import tick
+from vernal.errors import LakeError, LeaseLostError, NotFoundError, OpenRunError, RegistryError
+from vernal.records import Phase
+
+
+@pytest.fixture
+def world(tmp_path: Path):  # noqa: ANN201
+    made = loopworld.build(tmp_path)
+    yield made
+    made.close()
+
+
+def first_champion(world: loopworld.World) -> int:
+    for day in range(loopworld.HISTORY_DAYS):
+        world.log(day)
+    world.clock.set(loopworld.START + timedelta(days=loopworld.HISTORY_DAYS))
+    world.retrain()
+    tick(world.system)
+    return loopworld.HISTORY_DAYS
+
+
+def live_until(world: loopworld.World, run_id: str, day: int, *phases: Phase) -> int:
+    for later in range(day, day + 20):
+        if world.system.store.run(run_id).phase in phases:
+            return later
+        world.live(later)
+    message = f"{run_id} is {world.system.store.run(run_id).phase}, never {phases}"
+    raise AssertionError(message)
+
+
+def outcomes(world: loopworld.World, run_id: str) -> list[str]:
+    return [decision.outcome for decision in world.system.store.decisions(run_id=run_id)]
+
+
+def test_the_first_model_serves_at_once_when_it_reaches_the_floor(world: loopworld.World) -> None:
+    first_champion(world)
+    run = world.system.store.run("m-1")
+    state = world.system.store.model("m")
+    assert run.phase is Phase.PROMOTED
+    assert state.champion is not None
+    assert state.champion.version == run.facts.version
+    assert state.route is not None
+    assert (state.route.champion, state.route.challenger) == (run.facts.version, None)
+    assert world.system.store.baseline("m", state.champion.version) is not None
+    assert world.system.registry.alias("m", "champion") == state.champion.version
+
+
+def test_a_better_model_climbs_the_steps_and_becomes_the_champion(world: loopworld.World) -> None:
+    day = first_champion(world)
+    run_id = world.retrain()
+    shares = []
+    for later in range(day, day + 8):
+        world.live(later)
+        route = world.system.store.model("m").route
+        assert route is not None
+        shares.append(route.share)
+    run = world.system.store.run(run_id)
+    assert run.phase is Phase.PROMOTED
+    assert [share for share, after in pairwise(shares) if share != after] == [0.05, 0.25, 1.0]
+    assert outcomes(world, run_id)[:4] == ["allowed", "built", "trained", "pass"]
+    assert world.system.store.model("m").champion.previous == "1"
+
+
+def test_a_worse_candidate_is_rejected_and_never_serves(world: loopworld.World) -> None:
+    day = first_champion(world)
+    world.levels[2] = 4.0
+    run_id = world.retrain()
+    world.live(day)
+    run = world.system.store.run(run_id)
+    assert run.phase is Phase.REJECTED
+    assert {gate.gate for gate in run.facts.gates} == {"improvement", "floor"}
+    assert world.system.store.model("m").route.challenger is None
+
+
+def test_a_challenger_that_is_worse_in_production_is_rolled_back_before_full_traffic(world: loopworld.World) -> None:
+    day = first_champion(world)
+    run_id = world.retrain()
+    world.live(day)
+    assert world.system.store.run(run_id).phase is Phase.ROLLING_OUT
+    world.levels[2] = 40.0
+    live_until(world, run_id, day + 1, Phase.ROLLED_BACK)
+    run = world.system.store.run(run_id)
+    assert "worse by more than the margin" in run.outcome
+    assert "advance" not in outcomes(world, run_id)
+    assert world.system.store.model("m").route.challenger is None
+    assert world.system.store.model("m").champion.version == "1"
+
+
+def test_a_challenger_that_does_not_answer_is_rolled_back_and_the_champion_answers(world: loopworld.World) -> None:
+    day = first_champion(world)
+    run_id = world.retrain()
+    world.live(day)
+    del world.levels[2]
+    live_until(world, run_id, day + 1, Phase.ROLLED_BACK)
+    assert "unanswered" in world.system.store.run(run_id).outcome
+    answers = world.system.lake.scan("m", "predictions", columns=("prediction_id", "prediction", "model_version"))
+    last = [row for row in answers.to_pylist() if row["prediction_id"].startswith(f"{day + 1}-")]
+    assert {row["model_version"] for row in last} == {"1"}
+    assert all(row["prediction"] is not None for row in last)
+
+
+def test_only_one_run_of_a_model_is_open(world: loopworld.World) -> None:
+    first_champion(world)
+    world.retrain()
+    with pytest.raises(OpenRunError):
+        world.retrain()
+
+
+def test_a_second_tick_at_the_same_moment_does_nothing(world: loopworld.World) -> None:
+    day = first_champion(world)
+    world.retrain()
+    world.live(day)
+    before = world.system.store.decisions()
+    report = tick(world.system)
+    assert (report.checks, report.steps, report.errors) == ((), (), ())
+    assert world.system.store.decisions() == before
+
+
+def test_a_person_rolls_back_a_rollout_and_then_the_champion(world: loopworld.World) -> None:
+    day = first_champion(world)
+    run_id = world.retrain()
+    world.live(day)
+    rollback(world.system, "m", actor="ann", reason="it smells")
+    assert world.system.store.run(run_id).phase is Phase.ROLLED_BACK
+    assert "by ann: it smells" in world.system.store.run(run_id).outcome
+    with pytest.raises(NotFoundError):
+        rollback(world.system, "m", actor="ann", reason="again")
+    with pytest.raises(RegistryError):
+        rollback(world.system, "m", actor="ann", reason="again", to="99")
+    rollback(world.system, "m", actor="ann", reason="again", to="2")
+    assert world.system.store.model("m").champion.version == "2"
+
+
+def test_a_rollback_during_a_phase_refuses_the_late_commit(world: loopworld.World) -> None:
+    day = first_champion(world)
+    world.retrain()
+    world.live(day)
+    world.clock.set(world.clock.now() + timedelta(hours=12))
+    claimed = world.system.store.claim_run(("m",), lease=world.system.claim(), now=world.clock.now())
+    assert claimed is not None
+    rollback(world.system, "m", actor="ann", reason="now")
+    from vernal.act.phases import step
+
+    with pytest.raises(LeaseLostError):
+        world.system.store.commit_run(claimed, step(world.system, claimed))
+
+
+@pytest.mark.parametrize(("approved", "phase"), [(True, Phase.PROMOTED), (False, Phase.REJECTED)])
+def test_a_costly_run_waits_for_a_person(tmp_path: Path, approved: bool, phase: Phase) -> None:
+    world = loopworld.build(tmp_path, policy=loopworld.POLICY + "approval: {cost_above_usd: 0.5}\n")
+    first_champion(world)
+    assert world.system.store.run("m-1").phase is Phase.AWAITING_APPROVAL
+    answer_approval(world.system, "m-1", approved=approved, actor="bob", note="fine")
+    tick(world.system)
+    assert world.system.store.run("m-1").phase is phase
+    world.close()
+
+
+def test_an_unanswered_request_for_approval_expires(tmp_path: Path) -> None:
+    policy = loopworld.POLICY + "approval: {cost_above_usd: 0.5, expire_after: 2d}\n"
+    world = loopworld.build(tmp_path, policy=policy)
+    first_champion(world)
+    world.clock.advance(timedelta(days=2))
+    tick(world.system)
+    assert world.system.store.run("m-1").phase is Phase.EXPIRED
+    world.close()
+
+
+def test_a_risky_model_waits_before_its_release(tmp_path: Path) -> None:
+    world = loopworld.build(tmp_path, policy=loopworld.POLICY + "risky: true\n")
+    first_champion(world)
+    assert world.system.store.run("m-1").phase is Phase.AWAITING_RELEASE
+    answer_approval(world.system, "m-1", approved=True, actor="bob", note="")
+    tick(world.system)
+    assert world.system.store.run("m-1").phase is Phase.PROMOTED
+    world.close()
+
+
+def test_a_run_that_the_budget_does_not_allow_is_refused_with_the_sums(tmp_path: Path) -> None:
+    world = loopworld.build(tmp_path, policy=loopworld.POLICY + "budget: {monthly_usd: 0.5}\n")
+    first_champion(world)
+    run = world.system.store.run("m-1")
+    assert run.phase is Phase.CANCELLED
+    assert "0.00 spent + 1.00 estimated > 0.45 USD" in run.outcome
+    world.close()
+
+
+def test_too_few_rows_end_the_run_and_say_how_many_are_missing(world: loopworld.World) -> None:
+    world.log(0)
+    world.clock.set(loopworld.START + timedelta(days=1))
+    world.retrain()
+    tick(world.system)
+    run = world.system.store.run("m-1")
+    assert run.phase is Phase.FAILED
+    assert "expected at least 100" in run.outcome
+
+
+def test_a_full_disk_is_waited_out_and_the_champion_serves_on(world: loopworld.World) -> None:
+    day = first_champion(world)
+    save = world.system.datasets.save
+    tries = []
+
+    def full(*args: object, **kwargs: object) -> object:
+        tries.append(1)
+        if len(tries) < 3:
+            raise LakeError("training set: no space left on device")
+        return save(*args, **kwargs)
+
+    world.system.datasets.save = full
+    run_id = world.retrain()
+    live_until(world, run_id, day, Phase.ROLLING_OUT, Phase.SOAKING, Phase.PROMOTED)
+    assert outcomes(world, run_id).count("retry") == 2
+
+
+def test_checks_measure_drift_and_performance_once_a_champion_serves(world: loopworld.World) -> None:
+    day = first_champion(world)
+    for later in range(day, day + 8):
+        world.live(later)
+    check = [decision for decision in world.system.store.decisions("m") if decision.kind == "check"][-1]
+    evidence = check.evidence["evidence"]
+    assert evidence["drift"]["rows"] == 7 * loopworld.ROWS
+    assert {feature["feature"] for feature in evidence["drift"]["features"]} == {"x", "noise", "c"}
+    assert evidence["performance"]["measure"]["rows"] == 7 * loopworld.ROWS
+    assert 0.6 < evidence["performance"]["measure"]["value"] < 0.8
