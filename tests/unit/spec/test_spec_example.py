@@ -44,6 +44,7 @@ def test_the_example_predicts_from_columns_that_the_data_has_and_never_from_the_
 
 def test_the_examples_label_delay_covers_every_flight(flights: Project) -> None:
     times = pq.read_table(TREE / "src/vernal/demo/data/flights.parquet", columns=["scheduled_departure", "label_time"])
-    longest = pc.max(pc.subtract(times["label_time"], times["scheduled_departure"])).as_py()
+    milliseconds = pc.subtract(times["label_time"], times["scheduled_departure"]).cast("int64")
+    longest = timedelta(milliseconds=pc.max(milliseconds).as_py())
 
     assert timedelta(0) < longest <= flights.model("late_arrival").label_delay
