@@ -67,7 +67,7 @@ def test_a_better_model_climbs_the_steps_and_becomes_the_champion(world: loopwor
     run = world.system.store.run(run_id)
     assert run.phase is Phase.PROMOTED
     assert [share for share, after in pairwise(shares) if share != after] == [0.05, 0.25, 1.0]
-    assert outcomes(world, run_id)[:4] == ["allowed", "built", "trained", "pass"]
+    assert outcomes(world, run_id)[:5] == ["requested", "allowed", "built", "trained", "pass"]
     assert world.system.store.model("m").champion.previous == "1"
 
 
