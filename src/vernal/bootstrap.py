@@ -26,6 +26,7 @@ def open_system(
     clock: Clock | None = None,
     costs: CostSource | None = None,
     patience_seconds: float | None = None,
+    read_only: bool = False,
 ) -> Iterator[System]:
     """Open the project in or above a folder with the adapters that its files ask for.
 
@@ -37,6 +38,8 @@ def open_system(
         Domain time and what runs cost; wall-clock time and metered cost by default. A replay brings its own.
     patience_seconds
         How long a tick follows a training job; ``None`` to its end.
+    read_only
+        Only look: an empty store in memory stands in for a state file that does not exist yet, and none is made.
     """
     from vernal.adapters.costs import MeteredCost
     from vernal.adapters.datasets import LocalDatasets
@@ -47,13 +50,14 @@ def open_system(
     from vernal.adapters.trainer import SubprocessTrainer
 
     project = load_project(start or Path.cwd())
-    store = open_store(project.state_url, project=project.spec.project)
+    state_url = "sqlite://" if read_only and _is_missing(project.state_url) else project.state_url
+    store = open_store(state_url, project=project.spec.project)
     try:
         yield System(
             project=project,
             clock=clock or SystemClock(),
             store=store,
-            lake=DeltaLake(project.lake_path),
+            lake=DeltaLake(project.lake_path, inbox_path=project.inbox_path),
             datasets=LocalDatasets(project.home / "datasets"),
             registry=MlflowRegistry(project.registry_uri, artifact_root=project.artefacts_path),
             trainer=SubprocessTrainer(project.jobs_path),
@@ -64,6 +68,11 @@ def open_system(
         )
     finally:
         store.close()
+
+
+def _is_missing(state_url: str) -> bool:
+    scheme, separator, rest = state_url.partition(":///")
+    return bool(separator) and scheme.startswith("sqlite") and not Path(rest.partition("?")[0]).exists()
 
 
 def open_server(system: System, model: str) -> Server:
