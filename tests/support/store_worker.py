@@ -117,6 +117,7 @@ def main() -> None:
         try:
             answer(worker.do(json.loads(line)))
         except VernalError as error:
+            sys.stderr.write(f"{error}\n")
             answer(type(error).__name__)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from vernal.adapters.state import schema
-from vernal.adapters.state.engine import machine_time
+from vernal.adapters.state.engine import among, machine_time
 from vernal.adapters.state.rows import model_state, run_record
 from vernal.errors import LeaseLostError
 from vernal.records import ModelState, Run
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def claim_run(connection: sa.Connection, names: Sequence[str], *, lease: Lease, now: datetime) -> Run | None:
     """Claim the open run of the named models that is due longest."""
     run = schema.run.c
-    due = sa.and_(run.model.in_(names), run.wake_at <= now, run.phase.notin_(schema.CLOSED))
+    due = sa.and_(among(connection, run.model, names), run.wake_at <= now, run.phase.notin_(schema.CLOSED))
     row = _claim(connection, schema.run, run.id, due, order=run.wake_at, lease=lease)
     return None if row is None else run_record(row)
 
@@ -35,7 +35,7 @@ def claim_run(connection: sa.Connection, names: Sequence[str], *, lease: Lease, 
 def claim_check(connection: sa.Connection, names: Sequence[str], *, lease: Lease, now: datetime) -> ModelState | None:
     """Claim the named model whose check is due longest."""
     model = schema.model.c
-    due = sa.and_(model.model.in_(names), model.next_check_at <= now)
+    due = sa.and_(among(connection, model.model, names), model.next_check_at <= now)
     row = _claim(connection, schema.model, model.model, due, order=model.next_check_at, lease=lease)
     return None if row is None else model_state(row)
 

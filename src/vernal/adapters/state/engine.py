@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from vernal.adapters.state.failures import explained, shown
+from vernal.adapters.state.failures import explained, is_busy, shown
 from vernal.adapters.state.types import UtcDateTime
-from vernal.clock import pause
+from vernal.clock import monotonic, pause
 from vernal.errors import StoreError
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
 
 BUSY_SECONDS = 10.0
@@ -80,6 +81,14 @@ def machine_time(connection: sa.Connection, *, plus: timedelta = timedelta(0)) -
         return sa.func.strftime("%Y-%m-%d %H:%M:%f000", "now", later, type_=UtcDateTime)
     # clock_timestamp, not now: a transaction may have waited for a lock since it began.
     return sa.type_coerce(sa.func.clock_timestamp() + sa.literal(plus, sa.Interval), UtcDateTime)
+
+
+def among(connection: sa.Connection, column: sa.Column[str], names: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the SQL for "one of these names" with all names in one parameter, so that many cost no more to parse."""
+    if connection.dialect.name == "sqlite":
+        rows = sa.func.json_each(msgspec.json.encode(list(names)).decode()).table_valued("value")
+        return column.in_(sa.select(rows.c.value))
+    return column == sa.any_(sa.literal(list(names), postgresql.ARRAY(sa.Text)))
 
 
 def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
@@ -149,13 +158,37 @@ def _sqlite(url: sa.URL, busy_seconds: float) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         # A writer that began by reading would fail at once, without waiting, when another one wrote in between.
-        writes = connection.get_execution_options().get("vernal_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("vernal_write", False):
+            _begin_immediate(connection, busy_seconds)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 
 
 _WAL_PAUSE_SECONDS = 0.05
+_TURN_MILLISECONDS = 50
+
+
+def _begin_immediate(connection: sa.Connection, busy_seconds: float) -> None:
+    """Take the write lock, waiting for it in short turns.
+
+    SQLite asks again after 1, 2, 5, 10 ... milliseconds and, within one long wait, at last only every 100: a writer that
+    waits beside a busy one starves for seconds. Turns of 50 milliseconds keep it asking often.
+    """
+    until = monotonic() + busy_seconds
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(_TURN_MILLISECONDS, round(busy_seconds * 1000))}")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not is_busy(error) or monotonic() >= until:
+                    raise
+            else:
+                return
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(busy_seconds * 1000)}")
 
 
 def _use_wal(connection: sqlite3.Connection, *, attempts: int) -> None:
@@ -163,8 +196,8 @@ def _use_wal(connection: sqlite3.Connection, *, attempts: int) -> None:
     for left in reversed(range(attempts)):
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-        except Exception as error:
-            if left == 0 or not str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY"):
+        except sqlite3.OperationalError as error:
+            if left == 0 or not is_busy(error):
                 raise
             pause(_WAL_PAUSE_SECONDS)
         else:
@@ -196,4 +229,4 @@ def _postgresql(url: sa.URL, busy_seconds: float) -> sa.Engine:
         ) from error
 
 
-__all__ = ["BUSY_SECONDS", "Database", "insert", "insert_new", "machine_time", "upsert"]
+__all__ = ["BUSY_SECONDS", "Database", "among", "insert", "insert_new", "machine_time", "upsert"]

@@ -85,6 +85,12 @@ def shown(url: sa.URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
+def is_busy(error: Exception) -> bool:
+    """Tell whether SQLite refused because another connection holds the file."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(original, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
 def _meaning(error: SQLAlchemyError, original: BaseException | None) -> tuple[str, str | None]:
     name = str(getattr(original, "sqlite_errorname", None) or "")
     for prefix, meaning in _SQLITE.items():

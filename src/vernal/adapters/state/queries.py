@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from vernal.adapters.state import schema
 from vernal.adapters.state.checks import unknown_model
+from vernal.adapters.state.engine import among
 from vernal.adapters.state.rows import approval_record, decision_record, ledger_entry, model_state, run_record
 from vernal.errors import NotFoundError
 from vernal.records import ApprovalStatus, HourProfile
@@ -60,9 +61,11 @@ def runs(connection: sa.Connection, name: str | None, *, open_only: bool, limit:
 
 def next_wake(connection: sa.Connection, names: Sequence[str]) -> datetime | None:
     """Return when the earliest check or open run of the named models is due."""
-    check = sa.select(sa.func.min(schema.model.c.next_check_at)).where(schema.model.c.model.in_(names))
+    check = sa.select(sa.func.min(schema.model.c.next_check_at)).where(among(connection, schema.model.c.model, names))
     table = schema.run.c
-    step = sa.select(sa.func.min(table.wake_at)).where(table.model.in_(names), table.phase.notin_(schema.CLOSED))
+    step = sa.select(sa.func.min(table.wake_at)).where(
+        among(connection, table.model, names), table.phase.notin_(schema.CLOSED)
+    )
     due = [moment for moment in (connection.scalar(check), connection.scalar(step)) if moment is not None]
     return min(due, default=None)
 

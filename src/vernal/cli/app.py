@@ -1,0 +1,69 @@
+"""The program ``vernal``: its verbs, and the options before the verb.
+
+Nothing heavy is imported here nor at the top of a verb's module: ``vernal --help`` has to start at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vernal import __version__
+from vernal.cli.approvals import approvals, approve, reject
+from vernal.cli.check import check
+from vernal.cli.demo import demo
+from vernal.cli.ingest import ingest
+from vernal.cli.init import init
+from vernal.cli.reporting import set_debug, verb
+from vernal.cli.retrain import retrain
+from vernal.cli.rollout import rollback, rollout
+from vernal.cli.runs import runs
+from vernal.cli.schema import schema
+from vernal.cli.status import status
+from vernal.cli.tick import tick
+from vernal.cli.up import up
+
+VERBS = {
+    "Start": (init, demo, schema),
+    "Look, changing nothing": (check, status, runs, rollout, approvals),
+    "Let Vernal work": (tick, up, ingest),
+    "Decide yourself": (retrain, approve, reject, rollback),
+}
+
+app = typer.Typer(
+    name="vernal",
+    help="Keeps deployed machine-learning models fresh.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _panel, _verbs in VERBS.items():
+    for _verb in _verbs:
+        app.command(rich_help_panel=_panel)(verb(_verb))
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vernal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="VERNAL_DEBUG", help="Show the traceback of whatever goes wrong.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Keeps deployed machine-learning models fresh."""
+    set_debug(debug)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 called wrongly."""
+    app()

@@ -1,0 +1,125 @@
+"""``vernal check``: what a tick would decide now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+from vernal.cli.options import AsJson, Models, ProjectFolder
+from vernal.cli.output import Output
+from vernal.cli.reporting import FAILED, described
+from vernal.cli.text import measured, moment
+
+if TYPE_CHECKING:
+    from vernal.act.check import Judgement
+    from vernal.act.system import System
+    from vernal.errors import VernalError
+    from vernal.records import CheckEvidence, DriftEvidence, ModelState, TriggerResult
+
+MOST_FEATURES = 5
+"""Drift scores shown; ``--json`` has all."""
+
+
+class _Judged(NamedTuple):
+    model: str
+    waiting: int
+    judgement: Judgement | None
+    error: VernalError | None
+
+
+def check(models: Models = None, as_json: AsJson = False, project: ProjectFolder = None) -> None:
+    """Judge models now: what was measured, and what each trigger says.
+
+    Changes nothing: no row is taken in, no decision recorded, no run requested. `vernal tick` does these.
+    """
+    from vernal.bootstrap import open_system
+    from vernal.cli.opening import chosen
+
+    output = Output(as_json=as_json)
+    with open_system(project, read_only=True) as system:
+        known = {state.model: state for state in system.store.models()}
+        judged = [_judge(system, name, known.get(name)) for name in chosen(system, models)]
+    output.document({"models": [_as_dict(one) for one in judged]})
+    for index, one in enumerate(judged):
+        _print(output, one, first=index == 0)
+    if any(one.error for one in judged):
+        raise typer.Exit(FAILED)
+
+
+def _judge(system: System, name: str, state: ModelState | None) -> _Judged:
+    from vernal.act.check import judge_model
+    from vernal.errors import VernalError
+    from vernal.records import ModelState
+
+    if state is None:
+        state = ModelState(model=name, fence=0, attempt=0, next_check_at=system.clock.now())
+    try:
+        return _Judged(name, len(system.lake.inbox(name)), judge_model(system, state), None)
+    except VernalError as error:
+        return _Judged(name, 0, None, error)
+
+
+def _as_dict(judged: _Judged) -> dict[str, Any]:
+    if judged.judgement is None:
+        error = described(judged.error) if judged.error else None
+        return {"model": judged.model, "outcome": "error", "error": error}
+    observation, results, verdict = judged.judgement
+    return {
+        "model": judged.model,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "trigger": verdict.trigger.kind if verdict.trigger else None,
+        "triggers": [result.to_dict() for result in results],
+        "evidence": observation.evidence.to_dict(),
+        "inbox": judged.waiting,
+    }
+
+
+def _print(output: Output, judged: _Judged, *, first: bool) -> None:
+    if not first:
+        output.line()
+    if judged.judgement is None:
+        output.line(f"{judged.model}: error\n  {judged.error}")
+        return
+    observation, results, verdict = judged.judgement
+    output.line(f"{judged.model}: {verdict.outcome}")
+    inbox = f"{judged.waiting} files wait for the next tick" if judged.waiting else ""
+    output.fields([*_measured(observation.evidence), ("inbox", inbox)])
+    rows = [[result.kind, _answer(result), result.reason] for result in results]
+    output.table(("trigger", "answer", "reason"), rows, indent="  ")
+    if verdict.outcome == "requested":
+        output.line("  The next tick would request a run.")
+    elif verdict.outcome == "suppressed":
+        output.line(f"  No run: {verdict.reason.rpartition('; suppressed: ')[2]}.")
+
+
+def _measured(evidence: CheckEvidence) -> list[tuple[str, str]]:
+    since = f" since {moment(evidence.labels_since)} UTC" if evidence.labels_since else ""
+    performance = evidence.performance
+    live = ""
+    if performance is not None:
+        coverage = "" if performance.coverage is None else f" ({performance.coverage:.0%} labelled)"
+        live = f"{measured(performance.measure)}; {performance.labelled} of {performance.issued} predictions{coverage}"
+    return [
+        ("champion", "none yet" if evidence.champion is None else f"version {evidence.champion}"),
+        ("performance", live),
+        ("drift", _drift(evidence.drift)),
+        ("labels", f"{evidence.new_labels} new{since}"),
+        ("notes", "; ".join(evidence.notes)),
+    ]
+
+
+def _drift(drift: DriftEvidence | None) -> str:
+    if drift is None:
+        return ""
+    ranked = sorted((f for f in drift.features if f.score is not None), key=lambda f: f.score or 0.0, reverse=True)
+    top = ", ".join(f"{feature.feature} {feature.statistic} {feature.score:.3f}" for feature in ranked[:MOST_FEATURES])
+    window = f"{drift.rows} predictions since {moment(drift.window_start)} UTC"
+    return f"{window}; highest {top}" if top else window
+
+
+def _answer(result: TriggerResult) -> str:
+    if not result.sufficient:
+        return "insufficient"
+    return "fired" if result.fired else "quiet"

@@ -1,0 +1,78 @@
+"""``vernal tick``: everything that is due now, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vernal.cli.options import AsJson, Models, ProjectFolder
+from vernal.cli.output import Output, warn
+from vernal.cli.reporting import FAILED
+from vernal.cli.text import event, relative
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from vernal.act.reconcile import TickReport
+    from vernal.act.system import System
+    from vernal.records import Decision
+
+
+def tick(
+    models: Models = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Start training jobs without following them; a later tick goes on.")
+    ] = False,
+    as_json: AsJson = False,
+    project: ProjectFolder = None,
+) -> None:
+    """Do everything that is due now, then exit: checks, steps of runs, alerts. For cron and CronJobs.
+
+    A tick at the same moment as another one, or as `vernal up`, does no harm: what one works on, the other leaves
+    alone. Exits with 1 if something failed; it is tried again by a later tick.
+    """
+    from vernal.act import reconcile
+    from vernal.bootstrap import open_system
+    from vernal.cli.opening import chosen
+
+    output = Output(as_json=as_json)
+    with open_system(project, patience_seconds=0.0 if no_wait else None) as system:
+        names = chosen(system, models)
+        started = system.clock.now()
+        report = reconcile.tick(system, names)
+        decisions = events(system, report, since=started)
+        wake = reconcile.next_wake(system, names)
+        output.document(as_dict(report, decisions, at=started, next_wake=wake))
+        for decision in decisions:
+            output.line(event(decision))
+        sent = f"{report.sent} {'alert' if report.sent == 1 else 'alerts'} sent; " if report.sent else ""
+        done = "" if decisions or report.sent else "nothing was due; "
+        output.line(f"{done}{sent}next wake {relative(wake, system.clock.now())}")
+    if not as_json:
+        for error in report.errors:
+            warn(f"Error: {error}")
+    if report.errors:
+        raise typer.Exit(FAILED)
+
+
+def events(system: System, report: TickReport, *, since: datetime) -> tuple[Decision, ...]:
+    """Return what a tick decided: of checks first, then of each run that took steps, in order of time."""
+    runs = dict.fromkeys(run.id for run in report.steps)
+    steps = [decision for run in runs for decision in system.store.decisions(run_id=run, since=since)]
+    return (*report.checks, *steps)
+
+
+def as_dict(
+    report: TickReport, decisions: tuple[Decision, ...], *, at: datetime, next_wake: datetime | None
+) -> dict[str, Any]:
+    """Return what a tick did as JSON-compatible builtins."""
+    runs = {run.id: run.to_dict() for run in report.steps}
+    return {
+        "at": at,
+        "decisions": [decision.to_dict() for decision in decisions],
+        "runs": list(runs.values()),
+        "sent": report.sent,
+        "errors": list(report.errors),
+        "next_wake": next_wake,
+    }
