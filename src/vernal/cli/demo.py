@@ -84,7 +84,8 @@ def _turns(day: Day) -> list[Run]:
 
 
 def _told(day: Day, run: Run) -> str:
-    return one_line(f"{_middle(day):%Y-%m-%d} {run.id} {run.phase}: {run.outcome}")
+    outcome = run.outcome.partition("\n")[0]
+    return one_line(f"{_middle(day):%Y-%m-%d} {run.id} {run.phase}: {outcome}")
 
 
 def _print(finished: Finished, output: Output) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vernal.act.ingest import ingest
 from vernal.act.operations import retrain
-from vernal.act.reconcile import tick
+from vernal.act.reconcile import TickReport, tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from vernal.act.reconcile import TickReport
     from vernal.act.serve import Requests, Server
     from vernal.act.system import System
     from vernal.clock import SimulatedClock
+
+
+NOTHING_DONE = TickReport(checks=(), steps=(), sent=0, errors=())
 
 
 class History(Protocol):
@@ -66,14 +68,18 @@ def replay(
         ``(start, end)`` of each day, without gaps. Logging is exactly-once per day, so a replay that was killed can
         be started again over the same project.
     first_training
-        At the first day's end at or after this moment somebody asks for the first model, as a person would.
+        Until then rows are only logged and nobody ticks, as before Vernal was installed. At the first day's end at or
+        after this moment somebody asks for the first model, as a person would, and from then on the controller ticks.
     """
     asked = bool(system.store.runs(model))
     for start, end in days:
         served = _serve(system, server, history, model, start, end)
         labels = _log_labels(system, history, model, start, end)
         clock.set(end)
-        if not asked and end >= first_training:
+        if end < first_training:
+            on_day(Day(start, end, served, labels, NOTHING_DONE))
+            continue
+        if not asked:
             retrain(system, model, actor="replay", reason="first model")
             asked = True
         on_day(Day(start, end, served, labels, tick(system, (model,))))

@@ -20,6 +20,7 @@ _PLAIN: Final = frozenset(
         ),
         *(f"builtins.{name}" for name in ("list", "object", "range", "set", "slice", "str", "tuple", "type")),
         *(f"collections.{name}" for name in ("Counter", "OrderedDict", "defaultdict", "deque", "namedtuple")),
+        "functools.partial",  # holds a function and arguments, which are named, and judged, beside it
     }
 )
 _HAZARDS: Final = (
