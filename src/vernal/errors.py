@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from typing_extensions import override
+
 
 class VernalError(Exception):
     """Base of all deliberate errors.
@@ -25,6 +27,7 @@ class VernalError(Exception):
         self.message = message
         self.hint = hint
 
+    @override
     def __str__(self) -> str:
         return f"{self.message}\nHint: {self.hint}" if self.hint else self.message
 
@@ -37,6 +40,7 @@ class Problem(NamedTuple):
     field: str
     message: str
 
+    @override
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"

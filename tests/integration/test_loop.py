@@ -1,23 +1,38 @@
 """The whole loop on a real store and lake: what a run does to who is served, and what a person can do about it."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import loopworld
 from vernal.act.operations import answer_approval, rollback
 from vernal.act.reconcile import tick
 from vernal.errors import LakeError, LeaseLostError, NotFoundError, OpenRunError, RegistryError
-from vernal.records import Phase
+from vernal.ports import SavedDataset
+from vernal.records import Champion, Phase, Route
 
 
 @pytest.fixture
-def world(tmp_path: Path):  # noqa: ANN201
+def world(tmp_path: Path) -> Iterator[loopworld.World]:
     made = loopworld.build(tmp_path)
     yield made
     made.close()
+
+
+def champion(world: loopworld.World) -> Champion:
+    found = world.system.store.model("m").champion
+    assert found is not None
+    return found
+
+
+def route(world: loopworld.World) -> Route:
+    found = world.system.store.model("m").route
+    assert found is not None
+    return found
 
 
 def first_champion(world: loopworld.World) -> int:
@@ -61,14 +76,12 @@ def test_a_better_model_climbs_the_steps_and_becomes_the_champion(world: loopwor
     shares = []
     for later in range(day, day + 8):
         world.live(later)
-        route = world.system.store.model("m").route
-        assert route is not None
-        shares.append(route.share)
+        shares.append(route(world).share)
     run = world.system.store.run(run_id)
     assert run.phase is Phase.PROMOTED
     assert [share for share, after in pairwise(shares) if share != after] == [0.05, 0.25, 1.0]
     assert outcomes(world, run_id)[:5] == ["requested", "allowed", "built", "trained", "pass"]
-    assert world.system.store.model("m").champion.previous == "1"
+    assert champion(world).previous == "1"
 
 
 def test_a_worse_candidate_is_rejected_and_never_serves(world: loopworld.World) -> None:
@@ -79,7 +92,7 @@ def test_a_worse_candidate_is_rejected_and_never_serves(world: loopworld.World) 
     run = world.system.store.run(run_id)
     assert run.phase is Phase.REJECTED
     assert {gate.gate for gate in run.facts.gates} == {"improvement", "floor"}
-    assert world.system.store.model("m").route.challenger is None
+    assert route(world).challenger is None
 
 
 def test_a_challenger_that_is_worse_in_production_is_rolled_back_before_full_traffic(world: loopworld.World) -> None:
@@ -92,8 +105,8 @@ def test_a_challenger_that_is_worse_in_production_is_rolled_back_before_full_tra
     run = world.system.store.run(run_id)
     assert "worse by more than the margin" in run.outcome
     assert "advance" not in outcomes(world, run_id)
-    assert world.system.store.model("m").route.challenger is None
-    assert world.system.store.model("m").champion.version == "1"
+    assert route(world).challenger is None
+    assert champion(world).version == "1"
 
 
 def test_a_challenger_that_does_not_answer_is_rolled_back_and_the_champion_answers(world: loopworld.World) -> None:
@@ -138,7 +151,7 @@ def test_a_person_rolls_back_a_rollout_and_then_the_champion(world: loopworld.Wo
     with pytest.raises(RegistryError):
         rollback(world.system, "m", actor="ann", reason="again", to="99")
     rollback(world.system, "m", actor="ann", reason="again", to="2")
-    assert world.system.store.model("m").champion.version == "2"
+    assert champion(world).version == "2"
 
 
 def test_a_rollback_during_a_phase_refuses_the_late_commit(world: loopworld.World) -> None:
@@ -205,18 +218,20 @@ def test_too_few_rows_end_the_run_and_say_how_many_are_missing(world: loopworld.
     assert "expected at least 100" in run.outcome
 
 
-def test_a_full_disk_is_waited_out_and_the_champion_serves_on(world: loopworld.World) -> None:
+def test_a_full_disk_is_waited_out_and_the_champion_serves_on(
+    world: loopworld.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     day = first_champion(world)
     save = world.system.datasets.save
     tries = []
 
-    def full(*args: object, **kwargs: object) -> object:
-        tries.append(1)
+    def full(name: str, *, training: pa.Table, holdout: pa.Table) -> SavedDataset:
+        tries.append(name)
         if len(tries) < 3:
             raise LakeError("training set: no space left on device")
-        return save(*args, **kwargs)
+        return save(name, training=training, holdout=holdout)
 
-    world.system.datasets.save = full
+    monkeypatch.setattr(world.system.datasets, "save", full)
     run_id = world.retrain()
     live_until(world, run_id, day, Phase.ROLLING_OUT, Phase.SOAKING, Phase.PROMOTED)
     assert outcomes(world, run_id).count("retry") == 2
@@ -227,6 +242,7 @@ def test_checks_measure_drift_and_performance_once_a_champion_serves(world: loop
     for later in range(day, day + 8):
         world.live(later)
     check = [decision for decision in world.system.store.decisions("m") if decision.kind == "check"][-1]
+    assert check.evidence is not None
     evidence = check.evidence["evidence"]
     assert evidence["drift"]["rows"] == 7 * loopworld.ROWS
     assert {feature["feature"] for feature in evidence["drift"]["features"]} == {"x", "noise", "c"}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import loopworld
+from vernal.adapters.state import SqlStateStore
 from vernal.clock import pause
 from vernal.records import Phase
 
@@ -45,6 +46,7 @@ def drive(root: Path, mode: str) -> int:
 def ending(root: Path) -> dict[str, Any]:
     world = loopworld.build(root)
     store = world.system.store
+    assert isinstance(store, SqlStateStore)
     try:
         assert store.verify_audit() is None
         messages = [json.loads(line) for line in (root / "sent.jsonl").read_text().splitlines()]
@@ -65,7 +67,7 @@ def ending(root: Path) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_loop_killed_at_every_commit_ends_like_one_that_was_not(tmp_path: Path) -> None:
     assert drive(tmp_path / "calm", "calm") == 0
-    codes = []
+    codes: list[int] = []
     while not codes or codes[-1] != 0:
         assert len(codes) < 60, "the loop never ends"
         codes.append(drive(tmp_path / "deadly", "deadly"))

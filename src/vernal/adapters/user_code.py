@@ -52,12 +52,13 @@ def load_function(path: Path, name: str) -> Callable[..., Any]:
     UserCodeError
         If the file does not define it.
     """
-    function: Callable[..., Any] | None = getattr(load_module(path), name, None)
-    if not callable(function):
-        found = "nothing" if function is None else type(function).__name__
+    found: object = getattr(load_module(path), name, None)
+    if not callable(found):
+        kind = "nothing" if found is None else type(found).__name__
         raise UserCodeError(
-            f"{path.name}: `{name}` is {found}, expected a function", hint=f"Define `def {name}(...)` in it."
+            f"{path.name}: `{name}` is {kind}, expected a function", hint=f"Define `def {name}(...)` in it."
         )
+    function: Callable[..., Any] = found
     return function
 
 

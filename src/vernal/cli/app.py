@@ -60,7 +60,7 @@ def options(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Keeps deployed machine-learning models fresh."""
+    """Keep deployed machine-learning models fresh."""
     set_debug(debug)
 
 

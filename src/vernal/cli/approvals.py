@@ -50,4 +50,6 @@ def _answer(run: str, *, approved: bool, note: str, as_json: bool, project: Proj
     with open_system(project) as system:
         approval = answer_approval(system, run, approved=approved, actor=actor(), note=note)
     output.document({"approval": approval.to_dict()})
-    output.line(f"{approval.run_id}: {approval.kind} {approval.status} by {approval.decided_by}; the next tick goes on.")
+    output.line(
+        f"{approval.run_id}: {approval.kind} {approval.status} by {approval.decided_by}; the next tick goes on."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +72,7 @@ def _line_a_month(day: Day, number: int, of: int) -> None:
         warn(f"{_middle(day):%Y-%m-%d}: day {number} of {of}")
 
 
-def _middle(day: Day):  # noqa: ANN202 - datetime
+def _middle(day: Day) -> datetime:
     """Return the day's noon, which has the day's date whichever the time zone of its bounds."""
     return day.start + (day.end - day.start) / 2
 

@@ -88,9 +88,9 @@ def _details(one: _Standing, now: datetime) -> list[tuple[str, str]]:
     champion = one.state.champion if one.state else None
     champion_text = "none yet"
     if champion is not None:
-        run = f", by {champion.run_id}" if champion.run_id else ""
+        origin = f", by {champion.run_id}" if champion.run_id else ""
         since = f"{moment(champion.since)} UTC ({relative(champion.since, now)})"
-        champion_text = f"version {champion.version} since {since}{run}"
+        champion_text = f"version {champion.version} since {since}{origin}"
     last, run = one.last_check, one.open_run
     waits = one.approval
     return [

@@ -16,11 +16,11 @@ _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
 def clean(text: str) -> str:
-    """Return text of others without control characters, which could rewrite the reader's terminal.
+    r"""Return text of others without control characters, which could rewrite the reader's terminal.
 
     Examples
     --------
-    >>> clean("amount\\x1b[2J > 3")
+    >>> clean("amount\x1b[2J > 3")
     'amount?[2J > 3'
     """
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text.replace("\t", " "))
@@ -112,6 +112,4 @@ def standing(run: Run) -> str:
 def event(decision: Decision) -> str:
     """Return a decision as one line of a log."""
     subject = decision.run_id or decision.model
-    return one_line(
-        f"{decision.at:%Y-%m-%d %H:%M:%S} {subject} {decision.kind} {decision.outcome}: {decision.reason}"
-    )
+    return one_line(f"{decision.at:%Y-%m-%d %H:%M:%S} {subject} {decision.kind} {decision.outcome}: {decision.reason}")

@@ -13,6 +13,7 @@ from vernal.cli.output import Output
 from vernal.cli.text import event
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
     from types import FrameType
 
@@ -80,8 +81,7 @@ def _control(system: System, models: list[str] | None, output: Output, stop: Sto
     while not stop.asked:
         wake = _tick(system, names, output)
         until = min(wake, system.clock.now() + longest)
-        while not stop.asked and system.clock.now() < until:
-            _pause(min(SLICE_SECONDS, (until - system.clock.now()).total_seconds()))
+        _sleep(system, stop, until)
         found = _snapshot(system.project)
         if found != seen:
             seen = found
@@ -89,7 +89,7 @@ def _control(system: System, models: list[str] | None, output: Output, stop: Sto
                 return
 
 
-def _tick(system: System, names: tuple[str, ...], output: Output):  # noqa: ANN202 - datetime
+def _tick(system: System, names: tuple[str, ...], output: Output) -> datetime:
     """Do what is due, and return when to look again; a store that is away for a while is no reason to end."""
     from vernal.act import reconcile
     from vernal.cli.tick import events
@@ -105,9 +105,15 @@ def _tick(system: System, names: tuple[str, ...], output: Output):  # noqa: ANN2
         return system.clock.now() + LONGEST
     for decision in decisions:
         output.event({"event": "decision", **decision.to_dict()}, event(decision))
-    for error in report.errors:
-        _complain(output, error)
+    for problem in report.errors:
+        _complain(output, problem)
     return wake or system.clock.now() + LONGEST
+
+
+def _sleep(system: System, stop: Stop, until: datetime) -> None:
+    """Wait in short slices, so that a wish to stop is noticed at once."""
+    while not stop.asked and (left := (until - system.clock.now()).total_seconds()) > 0:
+        _pause(min(SLICE_SECONDS, left))
 
 
 def _complain(output: Output, message: str) -> None:

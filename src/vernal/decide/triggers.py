@@ -67,10 +67,13 @@ def judge_drift(spec: DriftTrigger, evidence: DriftEvidence | None) -> TriggerRe
     if not _enough(spec, len(drifted), len(watched)):
         return TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason=_calm(spec, watched, drifted))
     moved_again = {feature.feature for feature in evidence.since_last_run if has_drifted(spec, feature)}
-    if evidence.since_last_run and not moved_again.intersection(feature.feature for feature in drifted):
+    moved_again &= {feature.feature for feature in drifted}
+    if evidence.since_last_run and not _enough(spec, len(moved_again), len(watched)):
         names = ", ".join(feature.feature for feature in drifted[:3])
+        again = f"only {len(moved_again)}" if moved_again else "none"
         reason = (
-            f"{len(drifted)} of {len(watched)} features differ from the baseline ({names}), but none since the last run"
+            f"{len(drifted)} of {len(watched)} features differ from the baseline ({names}), "
+            f"but {again} also from the window of the last run"
         )
         return TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason=reason)
     ranked = sorted(drifted, key=lambda feature: feature.score or 0.0, reverse=True)

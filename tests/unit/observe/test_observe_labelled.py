@@ -58,7 +58,7 @@ def test_a_label_counts_only_once_it_has_arrived(lake: DeltaLake) -> None:
     def known(hours: float) -> list[str]:
         found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(5), as_of=at(hours))
         assert found.issued == 2
-        return found.rows["prediction_id"].to_pylist()
+        return [str(name) for name in found.rows["prediction_id"].to_pylist()]
 
     assert (known(1.9), known(2), known(9)) == ([], ["a"], ["a", "b"])
 

@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from vernal.records import Decision
 from vernal.replay.outcome import Month, Outcome, RunLine, monthly
@@ -62,10 +63,12 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.scripts = 0
 
+    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.scripts += tag == "script"
         self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
 
+    @override
     def handle_data(self, data: str) -> None:
         self.words.append(data)
 
@@ -126,7 +129,11 @@ def test_months_count_alike_and_the_interval_covers_a_known_gain() -> None:
         day=np.arange(12_000) // 100,
         seed=1,
     )
-    gains = [month.gain for month in months]
+    gains = [month.gain for month in months if month.gain is not None]
+    assert mean is not None
+    assert lower is not None
+    assert upper is not None
+    assert len(gains) == len(months)
     assert mean == pytest.approx(np.mean(gains))
     # Two normal scores one unit apart with spreads 1 and 2: AUC is Phi(1 / sqrt(2)) and Phi(1 / sqrt(8)).
     assert lower < 0.7602 - 0.6382 < upper

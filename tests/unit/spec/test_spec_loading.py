@@ -143,7 +143,7 @@ def test_files_and_patterns_name_models_each_once(tmp_path: Path) -> None:
     root = write(
         tmp_path / "shop",
         {
-            "vernal.yaml": "project: shop\nmodels: [a.yaml, '*.yaml', 'deep/**/*.yml', ../shared/s.yaml]\n",
+            "vernal.yaml": "project: shop\nmodels: [a.yaml, '*.yaml', 'deep/**/*.yml', ../common/s.yaml]\n",
             "a.yaml": model("a"),
             "b.yaml": model("b"),
             "deep/x/y/c.yml": model("c"),

@@ -10,7 +10,7 @@ from vernal.stats.binning import merge_cells
 
 
 def masses(counts: list[int], merged: list[int]) -> list[int]:
-    return np.bincount(merged, weights=counts).astype(int).tolist()
+    return [int(mass) for mass in np.bincount(merged, weights=counts)]
 
 
 def test_equal_cells_merge_to_equal_bins() -> None:

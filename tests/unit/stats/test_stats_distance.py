@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from scipy.spatial import distance as spatial
 
 from vernal.errors import SampleError
 from vernal.stats.distance import jensen_shannon, kolmogorov_smirnov, psi
+
+Measure = Callable[..., Any]
 
 
 def test_psi_adds_half_a_row_to_every_cell_after_dropping_those_empty_on_both_sides() -> None:
@@ -79,7 +82,7 @@ def test_cells_empty_on_both_sides_do_not_count_as_degrees_of_freedom() -> None:
 
 
 @pytest.mark.parametrize("measure", [psi, jensen_shannon])
-def test_the_p_value_at_the_critical_score_is_alpha(measure: Any) -> None:
+def test_the_p_value_at_the_critical_score_is_alpha(measure: Measure) -> None:
     for current in ([100, 120, 80, 6], [300, 310, 390, 400]):
         result = measure([400, 300, 200, 100], current, alpha=0.03)
         value = result.critical if result.root_unit is None else result.critical**2 * result.root_unit
@@ -89,7 +92,7 @@ def test_the_p_value_at_the_critical_score_is_alpha(measure: Any) -> None:
 
 
 @pytest.mark.parametrize("measure", [psi, jensen_shannon])
-def test_one_occupied_cell_cannot_differ(measure: Any) -> None:
+def test_one_occupied_cell_cannot_differ(measure: Measure) -> None:
     result = measure([0, 12], [0, 30])
     assert (result.score, result.critical, result.p_value, result.method) == (0.0, 0.0, 1.0, "one cell")
 
@@ -108,7 +111,7 @@ def test_one_occupied_cell_cannot_differ(measure: Any) -> None:
     ],
 )
 def test_what_is_no_pair_of_histograms_is_refused(
-    measure: Any, reference: list[Any], current: list[Any], message: str
+    measure: Measure, reference: list[Any], current: list[Any], message: str
 ) -> None:
     with pytest.raises(SampleError, match=message):
         measure(reference, current)
@@ -116,7 +119,7 @@ def test_what_is_no_pair_of_histograms_is_refused(
 
 @pytest.mark.parametrize("measure", [psi, jensen_shannon, kolmogorov_smirnov])
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, math.nan])
-def test_a_level_outside_zero_to_one_is_refused(measure: Any, alpha: float) -> None:
+def test_a_level_outside_zero_to_one_is_refused(measure: Measure, alpha: float) -> None:
     with pytest.raises(SampleError, match="alpha"):
         measure([1, 2], [2, 1], alpha=alpha)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from vernal.stats.arrays import Floats
 from vernal.stats.null import Null, classical, permutation_moments
 
 
-def difference_squared(n: int, m: int):  # noqa: ANN201 - a local function
+def difference_squared(n: int, m: int) -> Callable[[Floats, Floats], Floats]:
     def term(r: Floats, c: Floats) -> Floats:
         squared: Floats = (r / n - c / m) ** 2
         return squared

@@ -173,8 +173,8 @@ _TURN_MILLISECONDS = 50
 def _begin_immediate(connection: sa.Connection, busy_seconds: float) -> None:
     """Take the write lock, waiting for it in short turns.
 
-    SQLite asks again after 1, 2, 5, 10 ... milliseconds and, within one long wait, at last only every 100: a writer that
-    waits beside a busy one starves for seconds. Turns of 50 milliseconds keep it asking often.
+    SQLite asks again after 1, 2, 5, 10 ... milliseconds and, within one long wait, at last only every 100: a writer
+    that waits beside a busy one starves for seconds. Turns of 50 milliseconds keep it asking often.
     """
     until = monotonic() + busy_seconds
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(_TURN_MILLISECONDS, round(busy_seconds * 1000))}")

@@ -253,7 +253,8 @@ def test_a_version_that_never_was_is_refused(lake: DeltaLake, version: int) -> N
 
 
 def test_following_the_versions_delivers_each_row_once(lake: DeltaLake) -> None:
-    version, seen = None, []
+    version: int | None = None
+    seen: list[str] = []
     for number in range(25):
         names = [f"{number}-{i}" for i in range(number % 3)]
         lake.append(MODEL, "predictions", batch(*names), writer="w", sequence=number)
