@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DEFAULT_NAME = "my_model"
 DEFAULT_DELAY = "1d"
 _LONGEST_NAME = 63
+_NO_TEXT = frozenset({"false", "null", "true"})
+"""Words that YAML does not read as text."""
 
 
 class _File(NamedTuple):
@@ -102,11 +104,14 @@ def _write(path: Path, template: Traversable, values: dict[str, str]) -> None:
 
 def _model_name(asked: str | None, folder: Path) -> str:
     if asked is None:
-        name = re.sub(r"[^a-z0-9]+", "_", folder.absolute().name.lower()).strip("_0123456789")[:_LONGEST_NAME]
-        return DEFAULT_NAME if name in {"", "vernal", "readme"} else name.rstrip("_")
+        words = re.sub(r"[^a-z0-9]+", "_", folder.absolute().name.lower())
+        name = words.lstrip("_0123456789")[:_LONGEST_NAME].rstrip("_")
+        return DEFAULT_NAME if name in _NO_TEXT | {"", "vernal", "readme"} else name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", asked) or len(asked) > _LONGEST_NAME:
         expected = f"lower-case letters, digits and _, at most {_LONGEST_NAME}, starting with a letter"
         raise typer.BadParameter(f"got {asked!r}, expected {expected}", param_hint="--model")
+    if asked in _NO_TEXT:
+        raise typer.BadParameter(f"got {asked!r}, which YAML does not read as text", param_hint="--model")
     if asked == "vernal":
         raise typer.BadParameter("got 'vernal', whose file is the project's own", param_hint="--model")
     return asked
@@ -114,7 +119,7 @@ def _model_name(asked: str | None, folder: Path) -> str:
 
 def _project_name(folder: Path) -> str:
     name = re.sub(r"[^a-z0-9_-]+", "-", folder.absolute().name.lower()).lstrip("-_0123456789")[:_LONGEST_NAME]
-    return name or "models"
+    return "models" if name in _NO_TEXT | {""} else name
 
 
 def _delay(asked: str | None, *, ask: bool) -> str:

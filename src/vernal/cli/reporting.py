@@ -12,6 +12,7 @@ from typing import Any, ParamSpec
 
 import typer
 
+from vernal.cli.text import clean
 from vernal.errors import SpecError, VernalError
 
 FAILED = 1
@@ -67,7 +68,7 @@ def _as_json(error: Exception) -> str:
 
 def _as_text(error: Exception) -> str:
     message, hint = _message_and_hint(error)
-    return f"Error: {message}\nHint: {hint}" if hint else f"Error: {message}"
+    return clean(f"Error: {message}\nHint: {hint}" if hint else f"Error: {message}")
 
 
 def _message_and_hint(error: Exception) -> tuple[str, str | None]:

@@ -162,5 +162,3 @@ def _answered(evidence: RolloutEvidence | None) -> str:
         return ""
     answered = evidence.asked - evidence.unanswered
     return f"{answered} of {evidence.asked} requests{f'; {evidence.failing}' if evidence.failing else ''}"
-
-

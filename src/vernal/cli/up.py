@@ -75,9 +75,9 @@ def _control(system: System, models: list[str] | None, output: Output, stop: Sto
     """Tick until somebody asks to stop, or the project's files have changed and are valid."""
     from vernal.cli.opening import chosen
 
+    seen = _snapshot(system.project)
     names = chosen(system, models)
     output.event({"event": "started", "models": names}, f"watching {', '.join(names)}")
-    seen = _snapshot(system.project)
     while not stop.asked:
         wake = _tick(system, names, output)
         until = min(wake, system.clock.now() + longest)
