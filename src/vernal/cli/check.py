@@ -87,7 +87,8 @@ def _print(output: Output, judged: _Judged, *, first: bool) -> None:
     inbox = f"{judged.waiting} files wait for the next tick" if judged.waiting else ""
     output.fields([*_measured(observation.evidence), ("inbox", inbox)])
     rows = [[result.kind, _answer(result), result.reason] for result in results]
-    output.table(("trigger", "answer", "reason"), rows, indent="  ")
+    if rows:
+        output.table(("trigger", "answer", "reason"), rows, indent="  ")
     if verdict.outcome == "requested":
         output.line("  The next tick would request a run.")
     elif verdict.outcome == "suppressed":

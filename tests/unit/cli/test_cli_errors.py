@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from commandline import Vernal, document, error_of
 from vernal.cli.reporting import described, verb
 from vernal.errors import ProjectError, StoreError
+from vernal.spec import load_project
 
 ABOUT_A_MODEL = ("check", "status", "runs", "rollout", "tick", "up", "retrain", "rollback")
 ABOUT_A_PROJECT = ("check", "status", "runs", "approvals", "tick", "up")
@@ -111,6 +113,20 @@ def test_a_look_makes_no_state(name: str, project: Path, vernal: Vernal) -> None
     before = sorted(project.rglob("*"))
     assert vernal(name, "--project", project).exit_code == 0
     assert sorted(project.rglob("*")) == before
+
+
+def test_a_model_that_cannot_be_judged_does_not_hide_the_others(project: Path, vernal: Vernal) -> None:
+    (project / "n.yaml").write_text((project / "m.yaml").read_text().replace("model: m", "model: n"))
+    (project / "vernal.yaml").write_text("project: loop\nmodels: [m.yaml, n.yaml]\n")
+    log = load_project(project).lake_path / "m" / "labels" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020}.json").write_text("no json")
+    told = vernal("check", "--json", "--project", project)
+    assert told.exit_code == 1
+    m, n = json.loads(told.stdout)["models"]
+    assert (m["model"], m["outcome"], m["error"]["kind"]) == ("m", "error", "LakeError")
+    assert (n["model"], "error" in n) == ("n", False)
+    assert vernal("check", "--project", project).stdout.startswith("m: error\n")
 
 
 def test_debug_lets_the_error_through(tmp_path: Path, vernal: Vernal) -> None:

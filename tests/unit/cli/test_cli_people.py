@@ -77,6 +77,10 @@ def test_nothing_yet_is_told_in_words(project: Path, vernal: Vernal) -> None:
         "m: no rollout is under way",
         "  nobody answers yet",
     ]
+    assert vernal("check", "--project", project).stdout.splitlines()[1:] == [
+        "  champion  none yet",
+        "  labels    0 new",
+    ]
     assert "champion    none yet" in vernal("status", "--project", project).stdout
 
 
@@ -111,3 +115,23 @@ def test_a_schema_is_json_with_and_without_the_option(kind: str, vernal: Vernal)
 
 def test_the_schema_of_a_model_is_the_default(vernal: Vernal) -> None:
     assert document(vernal("schema")) == document(vernal("schema", "model"))
+
+
+def test_following_a_run_that_fails_ends_with_1_and_tells_why(project: Path, vernal: Vernal) -> None:
+    told = vernal("retrain", "m", "--wait", "--json", "--project", project)
+    assert told.exit_code == 1
+    run = json.loads(told.stdout)["run"]
+    assert run["phase"] == "failed"
+    assert "expected at least 100" in run["outcome"]
+    told = vernal("retrain", "m", "--wait", "--project", project)
+    assert told.exit_code == 1
+    assert told.stdout.startswith("m-2 requested\n")
+    assert "\nm-2 failed: m: 0 labelled rows before " in told.stdout
+
+
+def test_following_a_run_ends_where_a_person_is_asked(project: Path, vernal: Vernal) -> None:
+    policy = project / "m.yaml"
+    policy.write_text(policy.read_text() + "approval: {cost_above_usd: 0}\n")
+    told = vernal("retrain", "m", "--wait", "--project", project)
+    assert told.exit_code == 0
+    assert told.stdout.splitlines()[-1] == "m-1 waits for a person: `vernal approve m-1` or `vernal reject m-1`."
