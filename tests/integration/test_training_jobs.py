@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing_extensions import override
 import loopworld
 import realworld
 from vernal.adapters.trainer import SubprocessTrainer
+from vernal.adapters.trainer.folder import JobFolder
+from vernal.clock import pause
 from vernal.errors import DigestMismatchError
 from vernal.ports import TrainingJob, TrainingState
 from vernal.records import Phase, Run
@@ -41,6 +45,25 @@ class Damaging(SubprocessTrainer):
         if state.result is not None:
             realworld.flip_a_byte(Path(state.result.artefact) / "model.skops")
         return state
+
+
+class Killing(SubprocessTrainer):
+    """Kills the worker of every job as often as it is told to."""
+
+    def __init__(self, root: Path, *, times: int) -> None:
+        super().__init__(root, threads=1)
+        self._folders = root
+        self._left = times
+
+    @override
+    def submit(self, job: TrainingJob) -> None:
+        super().submit(job)
+        if self._left:
+            self._left -= 1
+            folder = JobFolder.named(self._folders, job.name)
+            while (worker := folder.holder()) is None:
+                pause(0.01)
+            os.kill(worker, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +125,20 @@ def test_a_missing_code_file_fails_the_run_and_names_the_file(world: loopworld.W
     run = realworld.finish(world, world.retrain())
     assert run.phase is Phase.FAILED
     assert f"{code}: no such file" in run.outcome
+    assert realworld.served(world) == {"1"}
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(("times", "phase"), [(1, Phase.REJECTED), (3, Phase.FAILED)])
+def test_a_job_that_is_killed_is_started_again_a_few_times_and_the_champion_serves_on(
+    world: loopworld.World, times: int, phase: Phase
+) -> None:
+    world.system = replace(world.system, trainer=Killing(world.root / "jobs", times=times))
+    run = realworld.finish(world, world.retrain())
+    outcomes = [decision.outcome for decision in world.system.store.decisions(run_id=run.id)]
+    assert run.phase is phase, run.outcome  # a candidate as good as the champion is no improvement
+    assert outcomes.count("restarted") == min(times, 2)
+    assert ("vanished 3 times" in run.outcome) == (phase is Phase.FAILED)
     assert realworld.served(world) == {"1"}
 
 

@@ -156,15 +156,38 @@ def _quarantined(kind: str, rows: pa.Table, reasons: Sequence[str], batch: str, 
 def _rows(rows: pa.Table) -> list[dict[str, object]]:
     # Nanoseconds as Python values would need pandas.
     fields = [
-        pa.field(field.name, pa.timestamp("us", tz=field.type.tz)) if pa.types.is_timestamp(field.type) else field
+        pa.field(field.name, pa.timestamp("us", tz=field.type.tz)) if _in_nanoseconds(field.type) else field
         for field in rows.schema
     ]
     columns = [
-        [_jsonable(value) for value in rows.column(number).cast(field.type, safe=False).to_pylist()]
+        [_jsonable(value) for value in _python_values(rows.column(number).cast(field.type, safe=False))]
         for number, field in enumerate(fields)
     ]
     names = [field.name for field in fields]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _in_nanoseconds(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind)) and kind.unit == "ns"
+
+
+def _python_values(column: pa.ChunkedArray) -> list[object]:
+    try:
+        found: list[object] = column.to_pylist()
+    except (OverflowError, ValueError):  # a time beyond the year 9999, which Python has no value for
+        found = [_shown(value) for value in column]
+    return found
+
+
+def _shown(value: pa.Scalar) -> object:
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError):
+        pass
+    try:
+        return value.cast(pa.string()).as_py()
+    except pa.ArrowException:
+        return f"{value.type} that cannot be shown"
 
 
 def _jsonable(value: object) -> object:

@@ -34,6 +34,8 @@ FUTURE_TOLERANCE: Final = timedelta(hours=1)
 """How far ahead of ours a client's clock may be."""
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
+_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1000}
+"""Microseconds in the units that are coarser."""
 _TEXTS: Final = (Predictions.ID, Predictions.VERSION, Predictions.ROLE, Predictions.ENTITY, Predictions.OTHER_VERSION)
 
 
@@ -200,7 +202,17 @@ def _score(rows: pa.Table, name: str, task: str) -> tuple[pa.Array, list[_Object
 
 def _number(rows: pa.Table, name: str) -> tuple[pa.Array, NDArray[np.bool_]]:
     """Return a column as float64, and where a text is no number."""
-    column = _column(rows, name)
+    return as_numbers(_column(rows, name), name)
+
+
+def as_numbers(column: pa.Array, name: str) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """Return values as float64, and where a text is no number.
+
+    Raises
+    ------
+    UnfitError
+        If they are neither numbers nor texts.
+    """
     kind = column.type
     if pa.types.is_null(kind):
         return pa.nulls(len(column), pa.float64()), np.zeros(len(column), dtype=np.bool_)
@@ -227,7 +239,17 @@ def _parsed(column: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
 
 def _text(rows: pa.Table, name: str) -> pa.Array:
     """Return a column as strings; an empty id or class is none."""
-    column = _column(rows, name)
+    return as_texts(_column(rows, name), name)
+
+
+def as_texts(column: pa.Array, name: str) -> pa.Array:
+    """Return values as strings; an empty one is none.
+
+    Raises
+    ------
+    UnfitError
+        If they cannot be written as strings.
+    """
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), pa.string())
     if pa.types.is_floating(column.type):
@@ -250,9 +272,18 @@ def _time(rows: pa.Table, name: str) -> pa.Array:
     try:
         if pa.types.is_integer(column.type):
             raise UnfitError(f"{name}: found a column of {column.type}, expected times")
-        return column.cast(_TIME, safe=False)
+        return _within_reach(column).cast(_TIME, safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UnfitError(f"{name}: found a column of {column.type} that are no times: {error}") from error
+
+
+def _within_reach(column: pa.Array) -> pa.Array:
+    """Return times without those that lie too far away to be counted in microseconds: casting would wrap them round."""
+    if not pa.types.is_timestamp(column.type) or column.type.unit not in _MICROSECONDS:
+        return column
+    reach = np.iinfo(np.int64).max // _MICROSECONDS[column.type.unit]
+    moments = column.cast(pa.int64())
+    return _without(column, np.asarray(floats(pc.greater(pc.abs(moments), reach)) == 1.0, dtype=np.bool_))
 
 
 def _column(rows: pa.Table, name: str) -> pa.Array:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from vernal.act.screening import UnfitError, as_numbers, as_texts
 from vernal.decide.routing import gets_challenger
-from vernal.errors import VernalError
+from vernal.errors import UserCodeError, VernalError
 from vernal.records import Predictions
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ class Server:
         Raises
         ------
         VernalError
-            If the champion cannot answer.
+            If the champion cannot answer, or the user's function does not return the features of the requests.
         """
-        features = self._features(requests.rows)
+        features = self._featured(requests.rows)
         count = len(features)
         log_columns: dict[str, pa.Array] = {
             Predictions.ID: pa.array(requests.ids, pa.string()),
@@ -89,10 +90,55 @@ class Server:
         }
         log_columns |= self._answers(features, requests.entities, route)
         for name in self._spec.features.numerical:
-            log_columns[name] = pa.array(features[name], pa.float64(), from_pandas=True)
+            log_columns[name] = self._logged_numbers(features[name])
         for name in self._spec.features.categorical:
-            log_columns[name] = pa.array(features[name].astype(object), pa.string(), from_pandas=True)
+            log_columns[name] = self._logged_texts(features[name])
         return pa.table(log_columns)
+
+    def _featured(self, rows: pd.DataFrame) -> pd.DataFrame:
+        subject, names = f"{self._spec.model}: `features`", self._spec.features.names
+        try:
+            features = self._features(rows)
+            found = [str(name) for name in features.columns]
+        except VernalError:
+            raise
+        except Exception as error:  # the user's function may raise and return anything
+            expected = f"expected a data frame with the columns {', '.join(names)}"
+            raise UserCodeError(f"{subject} raised {type(error).__name__}: {error}; {expected}") from error
+        wrong = [name for name in names if found.count(name) != 1]
+        if wrong:
+            raise UserCodeError(f"{subject} returned {', '.join(found)}; expected {', '.join(wrong)} once each")
+        if len(features) != len(rows):
+            raise UserCodeError(f"{subject} returned {len(features)} rows for {len(rows)} requests, expected as many")
+        return features
+
+    def _logged_numbers(self, column: pd.Series[Any]) -> pa.Array:
+        raw = self._logged(column, "numbers")
+        if pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type):
+            raise self._illegible(column, "texts", "numbers")
+        return self._canonical(lambda: as_numbers(raw, str(column.name))[0])
+
+    def _logged_texts(self, column: pd.Series[Any]) -> pa.Array:
+        raw = self._logged(column, "texts")
+        return self._canonical(lambda: as_texts(raw, str(column.name)))
+
+    def _logged(self, column: pd.Series[Any], expected: str) -> pa.Array:
+        """Return a column as Arrow sees it, in one piece."""
+        try:
+            raw = pa.array(column, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise self._illegible(column, f"a mixture ({error})", expected) from error
+        raw = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
+        return raw.dictionary_decode() if pa.types.is_dictionary(raw.type) else raw
+
+    def _canonical(self, convert: Callable[[], pa.Array]) -> pa.Array:
+        try:
+            return convert()
+        except UnfitError as error:
+            raise UserCodeError(f"{self._spec.model}: `features` returned {error}") from error
+
+    def _illegible(self, column: pd.Series[Any], found: str, expected: str) -> UserCodeError:
+        return UserCodeError(f"{self._spec.model}: `features` returned {found} in {column.name}, expected {expected}")
 
     def _answers(self, features: pd.DataFrame, entities: Sequence[str], route: Route | None) -> dict[str, pa.Array]:
         count = len(features)

@@ -106,13 +106,16 @@ def labels(column: pd.Series[Any], task: str, *, subject: str) -> pd.Series[Any]
 
 
 def categories(column: pd.Series[Any]) -> NDArray[np.object_]:
-    """Return a column as strings with ``None`` for missing values, shape ``(n,)``, dtype object."""
+    """Return a column as strings with ``None`` for missing values, shape ``(n,)``, dtype object.
+
+    An empty string is a missing value, as in the lake that training sets are cut from.
+    """
     import numpy as np
     import pandas as pd
 
     codes, distinct = pd.factorize(column)  # missing values get code -1, which is the last of `texts`
     texts = np.empty(len(distinct) + 1, dtype=object)
-    texts[:-1] = [_text(value) for value in distinct]
+    texts[:-1] = [_text(value) or None for value in distinct]
     texts[-1] = None
     return texts[codes]
 

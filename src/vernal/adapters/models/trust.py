@@ -29,6 +29,7 @@ _HAZARDS: Final = (
     "numpy.distutils",
     "numpy.f2py",
     "numpy.fromfile",
+    "numpy.fromregex",
     "numpy.genfromtxt",
     "numpy.load",
     "numpy.loadtxt",

@@ -83,7 +83,7 @@ def test_encoded_categories_and_boosted_trees_are_stored_safely_and_answer_the_s
     assert np.array_equal(stored.model.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.parametrize("function", [os.system, eval, np.load])
+@pytest.mark.parametrize("function", [os.system, eval, np.load, np.fromregex])
 def test_a_partial_over_a_function_that_does_harm_is_not_stored(
     tmp_path: Path, function: Callable[..., object]
 ) -> None:

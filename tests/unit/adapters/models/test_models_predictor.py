@@ -116,9 +116,9 @@ def test_a_category_is_the_same_text_whichever_type_carries_it() -> None:
     columns = ModelColumns(("c",), ("c",), "binary")
     found = [
         design_matrix(pd.DataFrame({"c": pd.Series([value], dtype=object)}), columns, subject="it")["c"][0]
-        for value in (3, 3.0, np.int8(3), Decimal("3.00"), "3", True, None)
+        for value in (3, 3.0, np.int8(3), Decimal("3.00"), "3", True, None, "")
     ]
-    assert found == ["3", "3", "3", "3", "3", "true", None]
+    assert found == ["3", "3", "3", "3", "3", "true", None, None]
 
 
 @pytest.mark.parametrize(

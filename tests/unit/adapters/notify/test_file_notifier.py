@@ -73,8 +73,9 @@ def test_processes_that_send_at_once_do_not_mix_their_lines(tmp_path: Path) -> N
         "from vernal.adapters.notify import FileNotifier\n"
         "from vernal.records import Message\n"
         "for n in range(30):\n"
-        "    FileNotifier(Path(sys.argv[1])).send(Message(id=f'{sys.argv[2]}-{n}', at=datetime(2013, 2, 1, tzinfo=UTC),\n"
-        "        model='m', kind='k', severity='info', title='t', body='b' * 20000))\n"
+        "    name, at = f'{sys.argv[2]}-{n}', datetime(2013, 2, 1, tzinfo=UTC)\n"
+        "    told = Message(id=name, at=at, model='m', kind='k', severity='info', title='t', body='b' * 20000)\n"
+        "    FileNotifier(Path(sys.argv[1])).send(told)\n"
     )
     senders = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in ("a", "b")]
     assert [sender.wait(timeout=60) for sender in senders] == [0, 0]

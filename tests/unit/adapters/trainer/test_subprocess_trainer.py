@@ -9,13 +9,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+import loopworld
 import realworld
 from vernal.adapters.models import digest_directory
 from vernal.adapters.trainer import SubprocessTrainer
 from vernal.adapters.trainer.folder import JobFolder
 from vernal.clock import monotonic, pause
 from vernal.errors import TrainingError
-from vernal.ports import TrainingJob, TrainingState
+from vernal.ports import RegisteredVersion, TrainingJob, TrainingState
 
 PATIENCE = 60.0
 
@@ -163,6 +164,45 @@ def test_memory_beyond_the_limit_fails_the_job_and_says_so(trainer: SubprocessTr
     state = ended(trainer, job)
     assert state.status == "failed"
     assert "MemoryError" in state.message
+
+
+def test_a_feature_that_the_training_set_lacks_is_named_before_anything_is_trained(
+    trainer: SubprocessTrainer, tmp_path: Path
+) -> None:
+    job = realworld.job(tmp_path, "lacks", COUNTING)._replace(features=("x", "altitude"))
+    state = ended(trainer, job)
+    assert state.status == "failed"
+    assert state.message.startswith("training set: columns altitude are missing in")
+    assert not (tmp_path / "jobs" / "lacks" / "trained").exists()
+
+
+def test_infinite_or_missing_labels_fail_the_job_by_name(trainer: SubprocessTrainer, tmp_path: Path) -> None:
+    job = realworld.job(tmp_path, "labels", COUNTING)
+    rows = loopworld.day_rows(0)
+    realworld.write_sets(tmp_path / "sets", rows=rows.assign(label=rows["label"].replace(1.0, float("inf"))))
+    state = ended(trainer, job)
+    assert state.message.startswith("training set: found the label inf, expected 0 or 1 for a binary model")
+
+
+def test_a_training_set_that_is_gone_or_damaged_fails_the_job_by_name(
+    trainer: SubprocessTrainer, tmp_path: Path
+) -> None:
+    job = realworld.job(tmp_path, "damaged")
+    job.training.write_bytes(b"PAR1 and no more")
+    assert ended(trainer, job).message.startswith(f"training set: cannot read {job.training}")
+
+
+def test_a_champion_that_is_damaged_fails_the_job_before_anything_is_trained(
+    trainer: SubprocessTrainer, tmp_path: Path
+) -> None:
+    first = ended(trainer, realworld.job(tmp_path, "first")).result
+    assert first is not None
+    artefact = Path(first.artefact)
+    realworld.flip_a_byte(artefact / "model.skops")
+    champion = RegisteredVersion("7", artefact, first.artefact_digest)
+    state = ended(trainer, realworld.job(tmp_path, "second", COUNTING)._replace(champion=champion))
+    assert state.message.startswith("version 7: model.skops is changed")
+    assert not (tmp_path / "jobs" / "second" / "trained").exists()
 
 
 def test_a_process_that_ends_itself_leaves_a_reason(trainer: SubprocessTrainer, tmp_path: Path) -> None:
