@@ -153,7 +153,7 @@ def test_files_and_patterns_name_models_each_once(tmp_path: Path) -> None:
             "deep/x/y/c.py": "",
         },
     )
-    write(tmp_path, {"shared/s.yaml": model("s"), "shared/s.py": ""})
+    write(tmp_path, {"common/s.yaml": model("s"), "common/s.py": ""})
 
     assert list(load_project(root).models) == ["a", "b", "c", "s"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from vernal.adapters.lake import inbox
-from vernal.adapters.lake.table import Table
+from vernal.adapters.lake.table import Table, empty
 from vernal.errors import LakeError
 from vernal.ports import NewRows
 from vernal.records import Labels, Predictions
@@ -179,4 +179,4 @@ def _empty(kind: str, columns: Sequence[str] | None) -> pa.Table:
         Labels.ARRIVAL_TIME: pa.timestamp("us", tz="UTC"),
         Predictions.DAY: pa.date32(),
     }
-    return pa.schema([(name, types.get(name, pa.null())) for name in names]).empty_table()
+    return empty(pa.schema([(name, types.get(name, pa.null())) for name in names]))

@@ -137,7 +137,7 @@ class Table:
             else:
                 self._check_reached(version, current)
                 if version == current:
-                    return NewRows(_schema(handle, wanted).empty_table(), current)
+                    return NewRows(empty(_schema(handle, wanted)), current)
                 reader = handle.load_cdf(version + 1, current, columns=[_quoted(name) for name in needed])
         with self._explained("read"):
             return NewRows(_ordered(_read(reader), wanted), current)
@@ -291,6 +291,11 @@ def _read(reader: RecordBatchReader) -> pa.Table:
     # pa.table(reader) would do, but imports pandas when it is installed.
     rows = pa.RecordBatchReader.from_stream(reader).read_all()
     return rows.cast(pa.schema([pa.field(field.name, _plain(field.type)) for field in rows.schema]))
+
+
+def empty(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows; ``schema.empty_table()`` would import pandas when it is installed."""
+    return pa.Table.from_batches([], schema=schema)
 
 
 def _ordered(rows: pa.Table, wanted: Sequence[str]) -> pa.Table:
