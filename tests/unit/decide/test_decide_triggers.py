@@ -118,6 +118,14 @@ class TestDrift:
         assert judge_drift(spec, drift(one, two)).fired
         assert not judge_drift(spec, drift(one, two, feature("c", 0.01))).fired
 
+    def test_what_moved_since_the_last_run_must_reach_the_share_as_well(self) -> None:
+        spec = DriftTrigger(share=0.5)
+        a, b, calm = feature("a", 0.3), feature("b", 0.3), feature("b", 0.01)
+        assert judge_drift(spec, drift(a, b, feature("c", 0.01), since_last_run=(a, b))).fired
+        result = judge_drift(spec, drift(a, b, feature("c", 0.01), since_last_run=(a, calm)))
+        assert not result.fired
+        assert "only 1 also from the window of the last run" in result.reason
+
     def test_only_watched_features_count(self) -> None:
         spec = DriftTrigger(features=("b",))
         assert not judge_drift(spec, drift(feature("a", 0.9), feature("b", 0.01))).fired
