@@ -185,6 +185,18 @@ def test_a_time_that_is_too_far_to_count_is_not_wrapped_round_into_an_earlier_on
     assert str(round_once) in lake.scan("m", "quarantine")["row"][0].as_py()
 
 
+def test_a_feature_that_becomes_a_category_is_refused_with_the_way_out_and_nothing_is_lost(
+    lake: DeltaLake, tmp_path: Path
+) -> None:
+    take_in(lake, "predictions", predictions())
+    leave(tmp_path / "inbox", "predictions", "1", predictions(x=["low", "high", "low", "low"]))
+    with pytest.raises(LakeError, match="Cannot cast string 'low'") as raised:
+        drain_inbox(lake, "m", {"x": "categorical", "c": "categorical"}, task="binary", now=NOW)
+    assert "A feature that changes needs a new name" in (raised.value.hint or "")
+    assert lake.scan("m", "predictions").num_rows == 4
+    assert len(lake.inbox("m")) == 1
+
+
 def test_a_batch_that_comes_twice_enters_once_and_is_quarantined_once(lake: DeltaLake) -> None:
     for _ in range(2):
         take_in(lake, "predictions", predictions(score=[0.5, 0.5, 0.5, 7.0]))
@@ -241,6 +253,7 @@ def test_bad_segments_are_counted_in_the_check_told_to_a_person_and_hold_up_nobo
     assert world.system.lake.scan("m", "predictions").num_rows == before + 4
 
 
+@pytest.mark.slow
 def test_labels_of_nobody_and_features_that_are_not_finite_do_not_keep_a_run_from_ending(tmp_path: Path) -> None:
     world = realworld.build(tmp_path)
     strangers = labels(500, prediction_id=[f"stranger-{n}" for n in range(500)])

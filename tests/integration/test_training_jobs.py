@@ -33,7 +33,7 @@ class Hasty(SubprocessTrainer):
 
     @override
     def submit(self, job: TrainingJob) -> None:
-        super().submit(job._replace(time_limit_seconds=3.0))
+        super().submit(job._replace(time_limit_seconds=2.0))
 
 
 class Damaging(SubprocessTrainer):
@@ -115,7 +115,7 @@ def test_code_that_hangs_is_ended_at_its_limit_and_the_champion_serves_on(world:
     realworld.write_code(world, HANGS)
     run = realworld.finish(world, world.retrain())
     assert run.phase is Phase.FAILED
-    assert "not finished after 3 s, the time limit" in run.outcome
+    assert "not finished after 2 s, the time limit" in run.outcome
     assert realworld.served(world) == {"1"}
 
 
@@ -168,6 +168,7 @@ def test_a_damaged_champion_ends_the_run_is_never_loaded_and_serves_from_memory(
         realworld.flip_a_byte(stored)
 
 
+@pytest.mark.slow
 def test_a_challenger_that_is_damaged_on_disk_gets_no_answer_in_and_is_rolled_back(tmp_path: Path) -> None:
     world = realworld.build(tmp_path)
     realworld.promote_first(world, realworld.WEAK)

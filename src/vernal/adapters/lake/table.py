@@ -256,6 +256,10 @@ def _hint(found: str, verb: str) -> str:
         return "The disk is full: free some space. The table is as it was, and the same batch can be appended again."
     if "permission denied" in lowered or "read-only" in lowered:
         return "Check the owner and the permissions of the folder."
+    if verb == "write" and "cast error" in lowered:
+        return (
+            "A column has another type than in the table, which is as it was. A feature that changes needs a new name."
+        )
     if verb == "write":
         return "The table is as it was. Compare the batch's columns and types with the table's."
     return "Check that the folder holds a complete Delta table."

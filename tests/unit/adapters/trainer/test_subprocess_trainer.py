@@ -126,10 +126,10 @@ def test_a_job_beyond_its_time_is_ended_with_everything_it_printed_bounded(
     trainer: SubprocessTrainer, tmp_path: Path
 ) -> None:
     code = "def train(X, y):\n    while True:\n        print('never ending ' * 1000)\n"
-    state = ended(trainer, realworld.job(tmp_path, "loud", code, seconds=4.0))
+    state = ended(trainer, realworld.job(tmp_path, "loud", code, seconds=3.0))
     log = tmp_path / "jobs" / "loud" / "log.txt"
     assert state.status == "failed"
-    assert state.message.startswith("not finished after 4 s, the time limit of a training job")
+    assert state.message.startswith("not finished after 3 s, the time limit of a training job")
     assert "bytes left out" in log.read_text()
     assert log.stat().st_size < 600_000
     assert len(state.message) < 5_000
