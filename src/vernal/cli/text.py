@@ -86,7 +86,7 @@ def traffic(route: Route | None) -> str:
 def measured(measure: Measure) -> str:
     """Return a metric with its interval."""
     if measure.value is None:
-        return f"{measure.metric} undefined: {measure.note.removeprefix('undefined: ')}"
+        return f"{measure.metric} undefined: {measure.note}"
     if measure.lower is None or measure.upper is None:
         return f"{measure.metric} {measure.value:.4f}"
     return f"{measure.metric} {measure.value:.4f} [{measure.lower:.4f}, {measure.upper:.4f}]"

@@ -107,6 +107,8 @@ def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         if pa.types.is_dictionary(column.type):
             column = column.unify_dictionaries()
+        if not column.num_chunks:  # combining nothing would import pandas when it is installed
+            return pa.nulls(0, column.type)
         combined = column.combine_chunks()
         return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) and combined.num_chunks else combined
     return column

@@ -40,28 +40,38 @@ class Labelled(NamedTuple):
 
 
 def labelled(
-    lake: Lake, model: str, *, columns: tuple[str, ...], start: datetime, end: datetime, as_of: datetime
+    lake: Lake,
+    model: str,
+    *,
+    columns: tuple[str, ...],
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+    version: str | None = None,
 ) -> Labelled:
     """Return the predictions issued in ``[start, end)`` with the labels that had arrived by ``as_of``.
 
     A label that was corrected counts with its latest value by then; a prediction that was logged twice counts once.
     Rows come in the order of issue. Labels of the same time range without a prediction are counted, not joined.
+    ``version`` keeps the predictions that this version was asked for, whether it answered or scored beside; its
+    ``columns`` must hold those of :data:`ANSWERS`.
     """
     predictions = lake.scan(model, "predictions", columns=columns, start=start, end=end)
     label_columns = (Labels.ID, Labels.LABEL, Labels.EVENT_TIME, Labels.ARRIVAL_TIME)
     labels = lake.scan(model, "labels", columns=label_columns, start=start)
     if not predictions.num_rows or not labels.num_rows:
-        empty = predictions.slice(0, 0)
-        return Labelled(empty.append_column("label", pa.nulls(0)), predictions.num_rows, labels.num_rows)
+        empty, issued = predictions.slice(0, 0), _asked(predictions, version).num_rows
+        return Labelled(empty.append_column("label", pa.nulls(0)), issued, labels.num_rows)
     labels = keep(labels, micros(labels[Labels.ARRIVAL_TIME]) <= to_micros(as_of))
     labels = take(labels, np.argsort(-micros(labels[Labels.ARRIVAL_TIME]), kind="stable"))
     predictions = take(predictions, np.argsort(micros(predictions[Predictions.EVENT_TIME]), kind="stable"))
     predictions = keep(predictions, _first_of_each(predictions[Predictions.ID]))
+    in_range = keep(labels, micros(labels[Labels.EVENT_TIME]) < to_micros(end))
+    unmatched = int(np.count_nonzero(first_match(in_range[Labels.ID], predictions[Predictions.ID]) < 0))
+    predictions = _asked(predictions, version)
     found = first_match(predictions[Predictions.ID], labels[Labels.ID])
     rows = keep(predictions, found >= 0)
     matched = take(labels, found[found >= 0])
-    in_range = keep(labels, micros(labels[Labels.EVENT_TIME]) < to_micros(end))
-    unmatched = int(np.count_nonzero(first_match(in_range[Labels.ID], predictions[Predictions.ID]) < 0))
     return Labelled(rows.append_column("label", matched[Labels.LABEL]), predictions.num_rows, unmatched)
 
 
@@ -82,6 +92,13 @@ def answers_of(rows: pa.Table, version: str) -> Answers:
     asked = served | beside
     blank = np.full(len(asked), np.nan if predictions.dtype != object else None, dtype=predictions.dtype)
     return Answers(np.where(asked, predictions, blank), np.where(asked, scores, np.nan), asked)
+
+
+def _asked(predictions: pa.Table, version: str | None) -> pa.Table:
+    if version is None or not predictions.num_rows:
+        return predictions
+    served = strings_equal(predictions[Predictions.VERSION], version)
+    return keep(predictions, served | strings_equal(predictions[Predictions.OTHER_VERSION], version))
 
 
 def _first_of_each(ids: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -35,9 +35,9 @@ def live_performance(lake: Lake, spec: ModelSpec, *, version: str, now: datetime
     window = DEFAULT_WINDOW if trigger is None else trigger.window
     certainty = DEFAULT_CERTAINTY if trigger is None else trigger.certainty
     end = now - spec.label_delay
-    found = labelled(lake, spec.model, columns=ANSWERS, start=end - window, end=end, as_of=now)
+    found = labelled(lake, spec.model, columns=ANSWERS, start=end - window, end=end, as_of=now, version=version)
     answers = answers_of(found.rows, version)
-    said = _said(answers.predictions) & answers.asked
+    said = _said(answers.predictions)
     rows = keep(found.rows, np.asarray(said, dtype=np.bool_))
     result = measure(
         spec.metric,

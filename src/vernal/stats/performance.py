@@ -52,7 +52,7 @@ def measure(
     >>> measure(METRICS["accuracy"], [1, 0, 1, 1], [1, 0, 0, 1], rng=rng).value
     0.75
     >>> measure(METRICS["roc_auc"], [1, 1], [0.4, 0.6], rng=rng).note
-    'undefined: one class only'
+    'one class only'
     """
     value = metric.value(labels, outputs)
     rows = np.asarray(labels).size
@@ -64,7 +64,7 @@ def measure(
             certainty=certainty,
             rows=rows,
             method=metric.method.value,
-            note=f"undefined: {metric.undefined}",
+            note=_why_undefined(metric, rows),
         )
     if metric.method is Method.DELONG:
         return delong(labels, outputs, certainty=certainty)
@@ -122,7 +122,7 @@ def measure_paired(
     days = None if blocks is None else np.unique(np.asarray(blocks)).size
     rows = np.asarray(labels).size
     if None in values:
-        return _nothing(values, certainty, rows, days, f"undefined: {metric.undefined}")
+        return _nothing(values, certainty, rows, days, _why_undefined(metric, rows))
     if blocks is not None:
         if days == 1:
             return _nothing(values, certainty, rows, days, "one block only: its rows say nothing about another")
@@ -134,6 +134,10 @@ def measure_paired(
             metric.terms(labels, champion)[:, 0], metric.terms(labels, challenger)[:, 0], certainty=certainty
         )
     return paired_bootstrap(metric, labels, champion, challenger, rng=rng, certainty=certainty)
+
+
+def _why_undefined(metric: Metric, rows: int) -> str:
+    return metric.undefined if rows else "no rows"
 
 
 def _nothing(

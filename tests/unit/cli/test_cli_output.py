@@ -65,7 +65,7 @@ def test_traffic_names_who_answers_how_much() -> None:
 
 
 def test_an_undefined_metric_says_why_once() -> None:
-    unknown = Measure(metric="roc_auc", value=None, rows=9, certainty=0.95, note="undefined: one class only")
+    unknown = Measure(metric="roc_auc", value=None, rows=9, certainty=0.95, note="one class only")
     assert measured(unknown) == "roc_auc undefined: one class only"
 
 

@@ -97,6 +97,18 @@ def test_a_model_is_seen_whether_it_answered_or_scored_beside(lake: DeltaLake) -
     assert not answers_of(rows, "3").asked.any()
 
 
+def test_a_version_is_measured_on_what_it_was_asked_for_only(lake: DeltaLake) -> None:
+    rows = [predictions(("a", 0), version="1"), predictions(("b", 1), version="2", other="1")]
+    lake.append("m", "predictions", pa.concat_tables(rows), writer="w", sequence=1)
+    lake.append("m", "labels", labels(("a", 1.0, 0, 1), ("b", 0.0, 1, 2)), writer="w", sequence=1)
+
+    def counted(version: str) -> tuple[int, int, int]:
+        found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(5), as_of=at(9), version=version)
+        return found.rows.num_rows, found.issued, found.unmatched
+
+    assert (counted("1"), counted("2"), counted("3")) == ((2, 2, 0), (1, 1, 0), (0, 0, 0))
+
+
 SPEC = ModelSpec.model_validate(
     {
         "model": "m",
