@@ -22,5 +22,7 @@ def train(X, y):
     """Return a fitted model: anything with `predict`, and `predict_proba` for classes."""
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=float("nan"))
     columns = make_column_transformer((codes, CATEGORICAL), remainder="passthrough")
-    trees = HistGradientBoostingClassifier(categorical_features=list(range(len(CATEGORICAL))), random_state=0)
+    trees = HistGradientBoostingClassifier(
+        max_iter=50, categorical_features=list(range(len(CATEGORICAL))), random_state=0
+    )
     return make_pipeline(columns, trees).fit(X, y)

@@ -248,3 +248,21 @@ def test_checks_measure_drift_and_performance_once_a_champion_serves(world: loop
     assert {feature["feature"] for feature in evidence["drift"]["features"]} == {"x", "noise", "c"}
     assert evidence["performance"]["measure"]["rows"] == 7 * loopworld.ROWS
     assert 0.6 < evidence["performance"]["measure"]["value"] < 0.8
+
+
+def test_a_fault_of_vernal_in_one_check_is_recorded_and_stops_nothing_else(
+    world: loopworld.World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    day = first_champion(world)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("vernal.act.reconcile.check_model", broken)
+    run_id = world.retrain()
+    world.live(day)
+    found = [d for d in world.system.store.decisions("m") if d.kind == "check" and d.outcome == "error"]
+    assert found[-1].reason == "ZeroDivisionError: division by zero"
+    assert world.system.store.run(run_id).phase is not Phase.REQUESTED
+    assert "fault of Vernal itself" in caplog.text
+    assert "Traceback" in caplog.text

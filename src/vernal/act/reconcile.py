@@ -73,11 +73,12 @@ def _check(system: System, state: ModelState, checks: list[Decision], errors: li
         system.store.commit_check(state, commit)
     except LeaseLostError:
         raise
-    except (VernalError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - a fault in one model's check must not stop the others
+        _trace_unexpected(state.model, error)
         now = system.clock.now()
         retry = min(_backoff(state.model, state.attempt), system.project.models[state.model].monitoring.every)
-        decision = Decision(model=state.model, at=now, kind="check", outcome="error", reason=str(error))
-        errors.append(f"{state.model}: {error}")
+        decision = Decision(model=state.model, at=now, kind="check", outcome="error", reason=_said(error))
+        errors.append(f"{state.model}: {_said(error)}")
         system.store.release_check(state, next_check_at=now + retry, decision=decision)
         checks.append(decision)
     else:
@@ -92,7 +93,8 @@ def _advance(system: System, run: Run, steps: list[Run], errors: list[str]) -> N
         transition = step(system, run)
     except LeaseLostError:
         raise
-    except (VernalError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - as in _check
+        _trace_unexpected(run.id, error)
         steps.append(_stumble(system, run, error, errors))
     else:
         steps.append(system.store.commit_run(run, transition))
@@ -101,14 +103,24 @@ def _advance(system: System, run: Run, steps: list[Run], errors: list[str]) -> N
 def _stumble(system: System, run: Run, error: Exception, errors: list[str]) -> Run:
     """Try again later what may pass; end what will not."""
     now = system.clock.now()
-    errors.append(f"{run.id}: {error}")
+    errors.append(f"{run.id}: {_said(error)}")
     permanent = isinstance(error, (DigestMismatchError, UserCodeError)) or not isinstance(error, _PASSING)
     if not permanent and run.attempt < MAX_ATTEMPTS:
-        reason = f"attempt {run.attempt} of {MAX_ATTEMPTS} in {run.phase}: {error}"
+        reason = f"attempt {run.attempt} of {MAX_ATTEMPTS} in {run.phase}: {_said(error)}"
         decision = Decision(model=run.model, run_id=run.id, at=now, kind="run", outcome="retry", reason=reason)
         system.store.release_run(run, wake_at=now + _backoff(run.id, run.attempt), decision=decision)
         return run
-    return _end(system, run, f"{run.phase}: {error}")
+    return _end(system, run, f"{run.phase}: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says; one that nobody raised on purpose says little without its type."""
+    return str(error) if isinstance(error, (VernalError, OSError)) else f"{type(error).__name__}: {error}"
+
+
+def _trace_unexpected(subject: str, error: Exception) -> None:
+    if not isinstance(error, (VernalError, OSError)):
+        log.error("%s: a fault of Vernal itself", subject, exc_info=error)
 
 
 def _end(system: System, run: Run, reason: str) -> Run:

@@ -41,7 +41,9 @@ def combine(
 
 def _quiet(results: Sequence[TriggerResult]) -> Verdict:
     blind = [result for result in results if not result.sufficient]
-    story = "; ".join(f"{result.kind}: {result.reason}" for result in results) or "no trigger is switched on"
+    if not results:
+        return Verdict("insufficient", "no trigger is switched on, so nothing judges this model")
+    story = "; ".join(f"{result.kind}: {result.reason}" for result in results)
     # A schedule or a label count is always answerable; a check is blind only when no trigger that measures the model
     # could see.
     measuring = [result for result in results if result.kind in {"performance", "drift"}]

@@ -28,6 +28,10 @@ FAILURE_LIMIT = 0.05
 """Share of requests that a challenger may leave unanswered before it is taken back."""
 
 
+_BOUNDED = frozenset({"accuracy", "brier"})
+"""Row scores from 0 to 1; of the others the largest difference seen stands in for the largest there can be."""
+
+
 class _Sides(NamedTuple):
     champion: Answers
     challenger: Answers
@@ -81,7 +85,8 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
         )
     steps = np.searchsorted([to_micros(moment) for moment in state.started_at], when[both], side="right")
     sums = block_sums(steps, when[both] // HOUR, difference[both])
-    sequence = stratified_sequence(sums, alpha=spec.rollout.alpha)
+    largest = 1.0 if asked_metric.row_score in _BOUNDED else float(np.abs(difference[both]).max())
+    sequence = stratified_sequence(sums, alpha=spec.rollout.alpha, largest=largest)
     return evidence.evolve(
         difference=sequence.estimate,
         lower=sequence.lower,

@@ -216,3 +216,6 @@ class TestPolicy:
         assert self.verdict(CALM) == "healthy"
         assert self.verdict(BLIND) == "insufficient"
         assert self.verdict(BLIND, CALM) == "healthy"
+
+    def test_a_model_that_nothing_judges_is_insufficient_not_healthy(self) -> None:
+        assert self.verdict() == "insufficient"
