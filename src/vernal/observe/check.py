@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 DEFAULT_LEVEL = 0.01
 """False-discovery level of the drift table when drift triggers nothing."""
 
-LABEL_LOOKBACK = timedelta(days=60)
-"""How long before the last training cut an event may lie whose label still counts as new."""
+LABEL_LOOKBACK = timedelta(days=7)
+"""How long before the last training cut an event may lie whose label still counts as new; at least two label delays."""
 
 
 class Observation(NamedTuple):
@@ -48,7 +48,7 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
         champion=None if state.champion is None else state.champion.version,
         new_rows=0,
         quarantined=0,
-        new_labels=count_labels(lake, spec.model, since=state.trained_until, until=now),
+        new_labels=count_labels(lake, spec, since=state.trained_until, until=now),
         labels_since=state.trained_until,
     )
     version = evidence.champion
@@ -84,13 +84,14 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
     )
 
 
-def count_labels(lake: Lake, model: str, *, since: datetime | None, until: datetime) -> int:
+def count_labels(lake: Lake, spec: ModelSpec, *, since: datetime | None, until: datetime) -> int:
     """Return how many predictions got a label in ``(since, until]``, each counted once.
 
-    Labels of events more than ``LABEL_LOOKBACK`` before ``since`` are not looked for.
+    Labels of events more than ``LABEL_LOOKBACK`` and two label delays before ``since`` are not looked for.
     """
     columns = (Labels.ID, Labels.ARRIVAL_TIME)
-    labels = lake.scan(model, "labels", columns=columns, start=None if since is None else since - LABEL_LOOKBACK)
+    start = None if since is None else since - max(LABEL_LOOKBACK, 2 * spec.label_delay)
+    labels = lake.scan(spec.model, "labels", columns=columns, start=start)
     if not labels.num_rows:
         return 0
     arrived = micros(labels[Labels.ARRIVAL_TIME])
