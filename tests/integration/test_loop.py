@@ -11,7 +11,7 @@ import pytest
 import loopworld
 from vernal.act.operations import answer_approval, rollback
 from vernal.act.reconcile import tick
-from vernal.errors import LakeError, LeaseLostError, NotFoundError, OpenRunError, RegistryError
+from vernal.errors import LakeError, LeaseLostError, NotFoundError, OpenRunError
 from vernal.ports import SavedDataset
 from vernal.records import Champion, Phase, Route
 
@@ -148,9 +148,20 @@ def test_a_person_rolls_back_a_rollout_and_then_the_champion(world: loopworld.Wo
     assert "by ann: it smells" in world.system.store.run(run_id).outcome
     with pytest.raises(NotFoundError):
         rollback(world.system, "m", actor="ann", reason="again")
-    with pytest.raises(RegistryError):
-        rollback(world.system, "m", actor="ann", reason="again", to="99")
-    rollback(world.system, "m", actor="ann", reason="again", to="2")
+    for never in ("99", "2"):
+        with pytest.raises(NotFoundError, match="has never been the champion; found 1"):
+            rollback(world.system, "m", actor="ann", reason="again", to=never)
+    assert champion(world).version == "1"
+
+
+def test_a_promoted_model_gives_way_to_the_champion_before_it_and_may_come_back(world: loopworld.World) -> None:
+    day = first_champion(world)
+    run_id = world.retrain()
+    live_until(world, run_id, day, Phase.PROMOTED)
+    assert champion(world).version == "2"
+    rollback(world.system, "m", actor="ann", reason="complaints")
+    assert (champion(world).version, route(world).champion) == ("1", "1")
+    rollback(world.system, "m", actor="ann", reason="false alarm", to="2")
     assert champion(world).version == "2"
 
 

@@ -35,10 +35,13 @@ def rollback(system: System, model: str, *, actor: str, reason: str, to: str | N
     During a rollout the challenger is rolled back, for good, and its run is returned. Otherwise the champion goes
     back to the version before it, or to ``to``, and the model's new state is returned.
 
+    Only a version that has been the champion can be one again: what the gates, a person or a rollout refused would
+    otherwise get to everybody without having been judged.
+
     Raises
     ------
     NotFoundError
-        If there is no earlier version, or ``to`` is not a version of the model.
+        If there is no earlier version, or ``to`` has never been the champion.
     """
     now = system.clock.now()
     current = next((run for run in system.store.runs(model, open_only=True) if run.phase in SERVING), None)
@@ -50,5 +53,10 @@ def rollback(system: System, model: str, *, actor: str, reason: str, to: str | N
     target = to or (champion.previous if champion else None)
     if target is None:
         raise NotFoundError(f"{model}: there is no earlier champion to go back to", hint="Name a version with --to.")
+    served = {run.facts.version for run in system.store.runs(model) if run.phase is Phase.PROMOTED}
+    if target not in served:
+        known = ", ".join(sorted(version for version in served if version is not None)) or "none"
+        message = f"{model}: version {target} has never been the champion; found {known}"
+        raise NotFoundError(message, hint=f"Train and judge a candidate instead: vernal retrain {model}")
     system.registry.fetch(model, target)
     return system.store.set_champion(model, target, actor=actor, reason=reason, now=now)
