@@ -1,9 +1,9 @@
 """Things that go wrong in production but not in training.
 
-``worse-model``: the first challenger of the year that passes the offline gates is installed on serving hosts with two
-faults that no offline test sees. The hosts' clock is in UTC, so it reads departure times four to five hours late, and
-their weather feed is down. The champion on the same requests is fine. Only what the challenger is handed changes: all
-decisions are the production code's.
+``worse-model``: the first challenger of the year that passes the offline gates is installed on serving hosts whose
+wrapper reads the wrong column of the class probabilities, so it calls late what the model means to be on time. The
+gates score the model itself and see nothing of it. The champion, on the same requests, is fine. Only what the
+challenger answers changes: all decisions are the production code's.
 """
 
 from __future__ import annotations
@@ -17,29 +17,17 @@ if TYPE_CHECKING:
 
     from vernal.ports import ModelLoader, Predictor, RegisteredVersion
 
-UTC_SHIFT_MINUTES = 300
-DAY_MINUTES = 24 * 60
-WEATHER = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
-
 
 class _Misinstalled:
-    """A predictor on a host with the wrong clock and no weather feed."""
+    """A binary predictor behind a wrapper that takes one class for the other."""
 
     def __init__(self, inner: Predictor) -> None:
         self._inner = inner
 
     def predict(self, features: pd.DataFrame) -> tuple[Sequence[object], Sequence[float] | None]:
-        return self._inner.predict(misread(features))
-
-
-def misread(features: pd.DataFrame) -> pd.DataFrame:
-    """Return the features as the badly installed host computes them."""
-    seen = features.copy()
-    seen["sched_min"] = (seen["sched_min"] + UTC_SHIFT_MINUTES) % DAY_MINUTES
-    for name in WEATHER:
-        if name in seen:
-            seen[name] = float("nan")
-    return seen
+        predictions, scores = self._inner.predict(features)
+        other = [float(prediction != 1) for prediction in predictions]
+        return other, None if scores is None else [1.0 - score for score in scores]
 
 
 def misinstall(load: ModelLoader, *, is_victim: Callable[[str], bool]) -> ModelLoader:
