@@ -13,7 +13,7 @@ from vernal.act.operations import answer_approval, rollback
 from vernal.act.reconcile import tick
 from vernal.errors import LakeError, LeaseLostError, NotFoundError, OpenRunError
 from vernal.ports import SavedDataset
-from vernal.records import Champion, Phase, Route
+from vernal.records import Champion, Decision, Phase, Route
 
 
 @pytest.fixture
@@ -277,3 +277,36 @@ def test_a_fault_of_vernal_in_one_check_is_recorded_and_stops_nothing_else(
     assert world.system.store.run(run_id).phase is not Phase.REQUESTED
     assert "fault of Vernal itself" in caplog.text
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.slow
+def test_hourly_ticks_and_one_tick_a_day_see_the_same_window(tmp_path: Path) -> None:
+    policy = loopworld.POLICY.replace("every: 12h", "every: 1h")
+    hourly = loopworld.build(tmp_path / "hourly", policy=policy)
+    daily = loopworld.build(tmp_path / "daily")
+    windows = []
+    for made in (hourly, daily):
+        day = first_champion(made)
+        for later in range(day, day + 3):
+            (made.live_hourly if made is hourly else made.live)(later)
+        state = made.system.store.model("m")
+        last = [decision for decision in made.system.store.decisions("m") if decision.kind == "check"][-1]
+        assert last.evidence is not None
+        hours = made.system.store.hour_profiles(
+            "m", "1", start=made.clock.now() - timedelta(days=7), end=made.clock.now()
+        )
+        windows.append((last.at, last.evidence["evidence"]["drift"], [hour.hour for hour in hours]))
+        assert state.profiled_version == made.system.lake.version("m", "predictions")
+        made.close()
+    assert windows[0] == windows[1]
+    checks = [d.at for d in loopworld_checks(tmp_path / "hourly", policy)]
+    assert len(checks) >= 72
+    assert all(after - before == timedelta(hours=1) for before, after in pairwise(checks[-72:]))
+
+
+def loopworld_checks(root: Path, policy: str) -> list[Decision]:
+    made = loopworld.build(root, policy=policy)
+    try:
+        return [decision for decision in made.system.store.decisions("m") if decision.kind == "check"]
+    finally:
+        made.close()

@@ -28,7 +28,7 @@ DRIVER = textwrap.dedent(
     import loopworld
 
     root, deadly = Path(sys.argv[1]), sys.argv[2] == "deadly"
-    world = loopworld.build(root, lease=timedelta(seconds=0.3))
+    world = loopworld.build(root, url=sys.argv[4], lease=timedelta(seconds=0.3))
     if deadly:
         world.system = replace(world.system, store=loopworld.Deadly(world.system.store, root / "died.txt"))
     loopworld.live_through(world, until=int(sys.argv[3]))
@@ -36,15 +36,15 @@ DRIVER = textwrap.dedent(
 )
 
 
-def drive(root: Path, mode: str) -> int:
+def drive(root: Path, mode: str, url: str) -> int:
     support = str(Path(loopworld.__file__).parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([support, os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-c", DRIVER, str(root), mode, str(UNTIL)]
+    command = [sys.executable, "-c", DRIVER, str(root), mode, str(UNTIL), url]
     return subprocess.run(command, check=False, env=environment, timeout=120).returncode
 
 
-def ending(root: Path) -> dict[str, Any]:
-    world = loopworld.build(root)
+def ending(root: Path, url: str) -> dict[str, Any]:
+    world = loopworld.build(root, url=url)
     store = world.system.store
     assert isinstance(store, SqlStateStore)
     try:
@@ -65,12 +65,13 @@ def ending(root: Path) -> dict[str, Any]:
 
 @pytest.mark.chaos
 @pytest.mark.slow
-def test_a_loop_killed_at_every_commit_ends_like_one_that_was_not(tmp_path: Path) -> None:
-    assert drive(tmp_path / "calm", "calm") == 0
+def test_a_loop_killed_at_every_commit_ends_like_one_that_was_not(tmp_path: Path, store_url: str) -> None:
+    calm_url = f"sqlite:///{tmp_path}/calm.db"
+    assert drive(tmp_path / "calm", "calm", calm_url) == 0
     codes: list[int] = []
     while not codes or codes[-1] != 0:
         assert len(codes) < 60, "the loop never ends"
-        codes.append(drive(tmp_path / "deadly", "deadly"))
+        codes.append(drive(tmp_path / "deadly", "deadly", store_url))
         assert codes[-1] in {0, -signal.SIGKILL}
         pause(LEASE.total_seconds())
     died = (tmp_path / "deadly" / "died.txt").read_text().splitlines()
@@ -83,6 +84,6 @@ def test_a_loop_killed_at_every_commit_ends_like_one_that_was_not(tmp_path: Path
         Phase.ROLLING_OUT,
         Phase.SOAKING,
     }
-    calm = ending(tmp_path / "calm")
+    calm = ending(tmp_path / "calm", calm_url)
     assert [run[1] for run in calm["runs"]] == [Phase.PROMOTED, Phase.PROMOTED]
-    assert ending(tmp_path / "deadly") == calm
+    assert ending(tmp_path / "deadly", store_url) == calm

@@ -98,6 +98,16 @@ class World:
     server: Server
     levels: dict[int, float] = field(default_factory=lambda: dict(LEVELS))
 
+    def live_hourly(self, day: int) -> None:
+        """Serve a day and tick at the end of each hour, the rows arriving hour by hour."""
+        rows = day_rows(day)
+        for hour in range(24):
+            start = START + timedelta(days=day, hours=hour)
+            part = rows[(rows["at"] >= start) & (rows["at"] < start + timedelta(hours=1))].reset_index(drop=True)
+            self.log_rows(part, sequence=100 * day + hour)
+            self.clock.set(start + timedelta(hours=1))
+            tick(self.system)
+
     def live(self, day: int) -> None:
         """Serve a day, log it with its labels, move to its end and tick."""
         self.log(day)
@@ -105,21 +115,23 @@ class World:
         tick(self.system)
 
     def log(self, day: int) -> None:
-        rows = day_rows(day)
+        self.log_rows(day_rows(day), sequence=day)
+
+    def log_rows(self, rows: pd.DataFrame, *, sequence: int) -> None:
         self.system.store.sync_models((MODEL,), now=START)
         requests = Requests(rows, rows["id"].tolist(), rows["entity"].tolist(), rows["at"].tolist())
         answered = self.server.answer(requests, self.system.store.model(MODEL).route)
-        self.system.lake.append(MODEL, "predictions", answered, writer="world", sequence=day)
+        self.system.lake.append(MODEL, "predictions", answered, writer="world", sequence=sequence)
         labels = pa.table(
             {
                 "prediction_id": rows["id"].tolist(),
                 "label": rows["label"].tolist(),
                 "event_time": pa.array(rows["at"].tolist(), pa.timestamp("us", tz="UTC")),
                 "arrival_time": pa.array([at + timedelta(hours=1) for at in rows["at"]], pa.timestamp("us", tz="UTC")),
-                "source": ["true"] * ROWS,
+                "source": ["true"] * len(rows),
             }
         )
-        self.system.lake.append(MODEL, "labels", labels, writer="world", sequence=day)
+        self.system.lake.append(MODEL, "labels", labels, writer="world", sequence=sequence)
 
     def retrain(self) -> str:
         return retrain(self.system, MODEL, actor="ann", reason="asked").id
@@ -176,10 +188,7 @@ def _run_number(name: str) -> int:
 
 
 class Deadly:
-    """Around a store:
-
-    kills this process before and after every kind of commit, each once in the life of the root folder.
-    """
+    """A store that kills this process before and after every kind of commit, each once in the life of the root."""
 
     def __init__(self, store: Any, book: Path) -> None:
         self._store = store

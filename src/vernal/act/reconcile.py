@@ -163,9 +163,9 @@ def _mirror_champion(system: System, model: str) -> None:
 
 
 def _backoff(name: str, attempt: int) -> timedelta:
-    """Return 1, 2, 4 ...
+    """Return 1, 2, 4 and so on minutes, at most an hour.
 
-    minutes, at most an hour, spread by up to a quarter so that many models do not return together.
+    It is spread by up to a quarter, so that many models do not return together.
     """
     base = min(60.0 * 2 ** max(attempt - 1, 0), 3600.0)
     digest = blake2b(f"{name}:{attempt}".encode(), digest_size=2).digest()
