@@ -149,7 +149,7 @@ def test_a_person_rolls_back_a_rollout_and_then_the_champion(world: loopworld.Wo
     with pytest.raises(NotFoundError):
         rollback(world.system, "m", actor="ann", reason="again")
     for never in ("99", "2"):
-        with pytest.raises(NotFoundError, match="has never been the champion; found 1"):
+        with pytest.raises(NotFoundError, match="has never been the champion; these have: 1"):
             rollback(world.system, "m", actor="ann", reason="again", to=never)
     assert champion(world).version == "1"
 
@@ -277,6 +277,22 @@ def test_a_fault_of_vernal_in_one_check_is_recorded_and_stops_nothing_else(
     assert world.system.store.run(run_id).phase is not Phase.REQUESTED
     assert "fault of Vernal itself" in caplog.text
     assert "Traceback" in caplog.text
+
+
+def test_a_fault_of_vernal_in_a_phase_is_tried_again_and_then_ends_the_run(
+    world: loopworld.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = first_champion(world)
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("vernal.act.reconcile.step", broken)
+    run_id = world.retrain()
+    live_until(world, run_id, day, Phase.FAILED)
+    assert outcomes(world, run_id).count("retry") == 4
+    assert world.system.store.run(run_id).outcome.startswith("requested: MemoryError")
+    assert champion(world).version == "1"
 
 
 @pytest.mark.slow

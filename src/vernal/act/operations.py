@@ -53,10 +53,11 @@ def rollback(system: System, model: str, *, actor: str, reason: str, to: str | N
     target = to or (champion.previous if champion else None)
     if target is None:
         raise NotFoundError(f"{model}: there is no earlier champion to go back to", hint="Name a version with --to.")
-    served = {run.facts.version for run in system.store.runs(model) if run.phase is Phase.PROMOTED}
+    served = [
+        run.facts.version for run in system.store.runs(model) if run.phase is Phase.PROMOTED and run.facts.version
+    ]
     if target not in served:
-        known = ", ".join(sorted(version for version in served if version is not None)) or "none"
-        message = f"{model}: version {target} has never been the champion; found {known}"
+        message = f"{model}: version {target} has never been the champion; these have: {', '.join(served) or 'none'}"
         raise NotFoundError(message, hint=f"Train and judge a candidate instead: vernal retrain {model}")
     system.registry.fetch(model, target)
     return system.store.set_champion(model, target, actor=actor, reason=reason, now=now)

@@ -22,7 +22,6 @@ from vernal.errors import (
     LeaseLostError,
     RegistryError,
     StoreError,
-    UserCodeError,
     VernalError,
 )
 from vernal.records import Decision, Phase
@@ -40,7 +39,10 @@ MAX_ATTEMPTS = 5
 """Attempts at one phase before the run fails (or, while it serves, is rolled back)."""
 
 _PASSING = (LakeError, RegistryError, StoreError, OSError)
-"""What may be over when we look again: a full disk, a lost race, a database that restarts."""
+"""Deliberate errors that may be over when we look again: a full disk, a lost race, a database that restarts.
+
+So may one that nobody foresaw, such as a lack of memory: it is tried again as well.
+"""
 
 
 class TickReport(NamedTuple):
@@ -104,7 +106,8 @@ def _stumble(system: System, run: Run, error: Exception, errors: list[str]) -> R
     """Try again later what may pass; end what will not."""
     now = system.clock.now()
     errors.append(f"{run.id}: {_said(error)}")
-    permanent = isinstance(error, (DigestMismatchError, UserCodeError)) or not isinstance(error, _PASSING)
+    deliberate = isinstance(error, VernalError) and not isinstance(error, _PASSING)
+    permanent = deliberate or isinstance(error, DigestMismatchError)
     if not permanent and run.attempt < MAX_ATTEMPTS:
         reason = f"attempt {run.attempt} of {MAX_ATTEMPTS} in {run.phase}: {_said(error)}"
         decision = Decision(model=run.model, run_id=run.id, at=now, kind="run", outcome="retry", reason=reason)
