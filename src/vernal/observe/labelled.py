@@ -97,8 +97,7 @@ def answers_of(rows: pa.Table, version: str) -> Answers:
 def _asked(predictions: pa.Table, version: str | None) -> pa.Table:
     if version is None or not predictions.num_rows:
         return predictions
-    served = strings_equal(predictions[Predictions.VERSION], version)
-    return keep(predictions, served | strings_equal(predictions[Predictions.OTHER_VERSION], version))
+    return keep(predictions, answers_of(predictions, version).asked)
 
 
 def _first_of_each(ids: pa.ChunkedArray) -> NDArray[np.bool_]:

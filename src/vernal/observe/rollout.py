@@ -28,10 +28,6 @@ FAILURE_LIMIT = 0.05
 """Share of requests that a challenger may leave unanswered before it is taken back."""
 
 
-_BOUNDED = frozenset({"accuracy", "brier"})
-"""Row scores from 0 to 1; of the others the largest difference seen stands in for the largest there can be."""
-
-
 class _Sides(NamedTuple):
     champion: Answers
     challenger: Answers
@@ -85,7 +81,9 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
         )
     steps = np.searchsorted([to_micros(moment) for moment in state.started_at], when[both], side="right")
     sums = block_sums(steps, when[both] // HOUR, difference[both])
-    largest = 1.0 if asked_metric.row_score in _BOUNDED else float(np.abs(difference[both]).max())
+    # Where nothing bounds the difference of a row, the largest one seen stands in for the largest there can be.
+    reach = metric(asked_metric.row_score).row_range
+    largest = float(np.abs(difference[both]).max()) if reach is None else reach
     sequence = stratified_sequence(sums, alpha=spec.rollout.alpha, largest=largest)
     return evidence.evolve(
         difference=sequence.estimate,

@@ -52,6 +52,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     The metric is ``sums @ numerator / sums @ denominator`` with ``sums`` the row terms added up, or its root.
     ``terms`` is ``None`` for the area under the ROC curve, which compares pairs of rows. ``row_score`` names the metric
     whose per-row value stands in where rows are judged one by one; for a mean over rows it is the metric itself.
+    ``row_range`` is how far apart two values of one row can be, ``None`` where nothing bounds them.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     numerator: tuple[float, ...] = ()
     denominator: tuple[float, ...] = ()
     root: bool = False
+    row_range: float | None = None
 
     def improvement(self, champion: float, challenger: float) -> float:
         """Return by how much the challenger is better, in points of the metric; negative when it is worse.
@@ -253,6 +255,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 terms=_accuracy_terms,
                 numerator=(1.0, 0.0),
                 denominator=(0.0, 1.0),
+                row_range=1.0,
             ),
             Metric(
                 name="roc_auc",
@@ -322,6 +325,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 terms=_brier_terms,
                 numerator=(1.0, 0.0),
                 denominator=(0.0, 1.0),
+                row_range=1.0,
             ),
             Metric(
                 name="mae",
