@@ -137,6 +137,14 @@ def test_a_check_does_not_load(library: str, loaded: frozenset[str]) -> None:
     assert library not in loaded
 
 
+def test_nor_does_a_check_of_a_model_that_serves(served: Path) -> None:
+    checked = python(served, "-c", CHECKED)
+    assert checked.status == 0, checked.err
+    loaded = set(checked.err.split())
+    assert "vernal" in loaded
+    assert loaded.isdisjoint({"mlflow", "pandas", "sklearn"})
+
+
 def test_the_verbs_tell_of_the_champion(served: Path) -> None:
     (standing,) = vernal(served, "status", "--json").document()["models"]
     assert standing["champion"]["version"] == "1"

@@ -76,13 +76,11 @@ def replay(
         served = _serve(system, server, history, model, start, end)
         labels = _log_labels(system, history, model, start, end)
         clock.set(end)
-        if end < first_training:
-            on_day(Day(start, end, served, labels, NOTHING_DONE))
-            continue
-        if not asked:
+        running = end >= first_training
+        if running and not asked:
             retrain(system, model, actor="replay", reason="first model")
             asked = True
-        on_day(Day(start, end, served, labels, tick(system, (model,))))
+        on_day(Day(start, end, served, labels, tick(system, (model,)) if running else NOTHING_DONE))
 
 
 def _serve(system: System, server: Server, history: History, model: str, start: datetime, end: datetime) -> int:
