@@ -12,7 +12,16 @@ from scipy import stats
 from scipy.spatial import distance as spatial
 
 from vernal.errors import SampleError
-from vernal.stats.distance import jensen_shannon, kolmogorov_smirnov, psi
+from vernal.stats.distance import (
+    chi_square,
+    hellinger,
+    jensen_shannon,
+    jensen_shannon_many,
+    kolmogorov_smirnov,
+    psi,
+    psi_many,
+    total_variation,
+)
 
 Measure = Callable[..., Any]
 
@@ -97,7 +106,7 @@ def test_one_occupied_cell_cannot_differ(measure: Measure) -> None:
     assert (result.score, result.critical, result.p_value, result.method) == (0.0, 0.0, 1.0, "one cell")
 
 
-@pytest.mark.parametrize("measure", [psi, jensen_shannon, kolmogorov_smirnov])
+@pytest.mark.parametrize("measure", [psi, jensen_shannon, kolmogorov_smirnov, chi_square, hellinger, total_variation])
 @pytest.mark.parametrize(
     ("reference", "current", "message"),
     [
@@ -117,69 +126,42 @@ def test_what_is_no_pair_of_histograms_is_refused(
         measure(reference, current)
 
 
-@pytest.mark.parametrize("measure", [psi, jensen_shannon, kolmogorov_smirnov])
+@pytest.mark.parametrize("measure", [psi, jensen_shannon, kolmogorov_smirnov, chi_square])
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, math.nan])
 def test_a_level_outside_zero_to_one_is_refused(measure: Measure, alpha: float) -> None:
     with pytest.raises(SampleError, match="alpha"):
         measure([1, 2], [2, 1], alpha=alpha)
 
 
-def histograms(rng: np.random.Generator, n: int, m: int, shift: float) -> tuple[Any, Any, Any, Any]:
-    x, y = rng.normal(size=n), rng.normal(shift, size=m)
-    cells = np.sort(np.concatenate((x, y)))  # a grid so fine that nothing is lost
-    edges = np.concatenate(([-np.inf], cells))
-    return x, y, np.histogram(x, np.append(edges, np.inf))[0], np.histogram(y, np.append(edges, np.inf))[0]
+MANY = pytest.mark.parametrize(("many", "one"), [(psi_many, psi), (jensen_shannon_many, jensen_shannon)])
+REFERENCE, CURRENT = [500, 300, 200, 3, 0, 9, 40, 60, 7, 8], [460, 300, 240, 2, 4, 5, 0, 0, 12, 0]
+STARTS = [0, 3, 6, 8, 9]
 
 
-@pytest.mark.parametrize(("n", "m"), [(5, 7), (40, 40), (200, 150), (30, 900)])
-def test_small_samples_have_scipys_exact_kolmogorov_smirnov_p_value(n: int, m: int) -> None:
-    x, y, r, c = histograms(np.random.default_rng(n), n, m, 0.4)
-    expected = stats.ks_2samp(x, y, method="exact")
-    result = kolmogorov_smirnov(r, c)
-    assert result.method == "exact"
-    assert result.distance == pytest.approx(expected.statistic, abs=1e-12)
-    assert result.p_value == pytest.approx(expected.pvalue, rel=1e-6)
+@MANY
+def test_each_feature_of_many_has_the_result_it_has_alone(many: Measure, one: Measure) -> None:
+    together = many(REFERENCE, CURRENT, STARTS)
+    critical = together.critical_at(0.01)
+    assert together.method == ("chi2", "moments", "no rows", "one cell", "no rows")
+    for i in (0, 1, 3):
+        cells = slice(*[*STARTS, 10][i : i + 2])
+        alone = one(REFERENCE[cells], CURRENT[cells], alpha=0.01)
+        assert (together.score[i], together.p_value[i], critical[i]) == (alone.score, alone.p_value, alone.critical)
+        assert (together.cells[i], together.reference_rows[i], together.rows[i]) == (
+            alone.cells,
+            alone.reference_rows,
+            alone.rows,
+        )
 
 
-def test_large_samples_have_the_asymptotic_p_value() -> None:
-    x, y, r, c = histograms(np.random.default_rng(5), 3000, 2000, 0.05)
-    result = kolmogorov_smirnov(r, c)
-    assert result.method == "asymptotic"
-    assert result.distance == pytest.approx(stats.ks_2samp(x, y).statistic, abs=1e-12)
-    assert result.p_value == pytest.approx(stats.kstwobign.sf(math.sqrt(1200) * result.distance), rel=1e-9)
-    assert result.critical == pytest.approx(stats.kstwobign.isf(0.05) / math.sqrt(1200))
+@MANY
+def test_a_feature_without_rows_on_a_side_is_undefined_and_leaves_the_others_alone(many: Measure, one: Measure) -> None:
+    together = many(REFERENCE, CURRENT, STARTS)
+    for numbers in (together.score, together.p_value, together.critical_at(0.05)):
+        assert np.isnan(numbers).tolist() == [False, False, True, False, True]
 
 
-def test_beyond_the_exact_critical_distance_and_only_there_p_is_at_most_alpha() -> None:
-    n, m = 12, 18
-    beyond = kolmogorov_smirnov([n, 0], [0, m], alpha=0.05).critical
-    for shift in range(n + 1):
-        result = kolmogorov_smirnov([n - shift, shift, 0], [0, 0, m], alpha=0.05)
-        assert (result.distance > beyond) == (result.p_value <= 0.05)
-    for first in range(m + 1):
-        result = kolmogorov_smirnov([n, 0], [first, m - first], alpha=0.05)
-        assert (result.distance > beyond) == (result.p_value <= 0.05)
-
-
-def test_equal_histograms_are_at_distance_zero_with_p_one() -> None:
-    result = kolmogorov_smirnov([30, 60, 10], [3, 6, 1])
-    assert (result.distance, result.p_value) == (0.0, 1.0)
-
-
-def test_a_coarse_grid_bounds_the_distance_of_the_raw_values_from_both_sides() -> None:
-    rng = np.random.default_rng(8)
-    for _ in range(30):
-        x, y = rng.normal(size=400), rng.normal(rng.normal(0, 0.3), rng.uniform(0.5, 2), size=300)
-        edges = np.concatenate(([-np.inf], np.quantile(x, np.arange(1, 20) / 20), [np.inf]))
-        result = kolmogorov_smirnov(np.histogram(x, edges)[0], np.histogram(y, edges)[0])
-        raw = stats.ks_2samp(x, y).statistic
-        assert result.distance <= raw + 1e-12
-        assert raw <= result.upper + 1e-12
-        assert result.upper - result.distance <= result.resolution + 1e-12
-
-
-def test_cells_of_one_value_hide_nothing() -> None:
-    loose = kolmogorov_smirnov([50, 50], [20, 80])
-    tight = kolmogorov_smirnov([50, 50], [20, 80], points=[True, True])
-    assert (tight.distance, tight.upper, tight.resolution) == (loose.distance, tight.distance, 0.0)
-    assert loose.upper > loose.distance
+@MANY
+def test_no_features_at_all_have_no_results(many: Measure, one: Measure) -> None:
+    nothing = many([], [], [])
+    assert (nothing.score.size, nothing.method, nothing.critical_at(0.05).size) == (0, (), 0)
