@@ -1,26 +1,34 @@
-"""Bootstrap of metrics by resampling weights, over rows or over blocks of rows that belong together."""
+"""Bootstrap of any metric by resampling weights, over rows or over blocks of rows that belong together.
+
+A resample of ``k`` units (rows, or days) is how often each was drawn: a weight per unit, multinomial. Two models are
+always weighted alike. What cannot be said is a result with a note: a metric that is undefined on these rows or in more
+than half of the resamples, and the error of a single unit.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from vernal.errors import SampleError
-from vernal.stats.arrays import Bools, Floats, Ints, check_level, normal_quantile
-from vernal.stats.intervals import Interval, PairedInterval, binary_labels, finite_scores
+from vernal.stats.arrays import Floats, Ints, Values, check_level
+from vernal.stats.intervals import Interval, PairedInterval, bounds_within, wilson_bounds
 from vernal.stats.metrics import Metric
+from vernal.stats.paired import mcnemar
+from vernal.stats.weighted import unit_sums, weighted
+
+RESAMPLES = 2000
+"""Enough for a standard error that is itself within 3 % of what endless resampling would give."""
 
 _AT_ONCE = 1_000_000
-"""Row indices drawn together, which bounds the memory of a bootstrap over rows."""
+"""Weights held together, which bounds the memory of a bootstrap."""
 
-_RESAMPLED_ROWS = 20_000
-"""Most rows that are drawn one by one; sums over more are normal for every purpose here."""
-
-_Weighted = Callable[[Floats], Floats]
-"""Weights of blocks, shape ``(b, k)``, to the metric in each resample, shape ``(b,)``; NaN where undefined."""
+_DRAWN_UNITS = 2_000
+"""Most units that are drawn one by one where sums suffice; sums over more are normal for every purpose here."""
 
 
 def bootstrap_interval(
@@ -29,44 +37,71 @@ def bootstrap_interval(
     outputs: npt.ArrayLike,
     *,
     rng: np.random.Generator,
+    blocks: npt.ArrayLike | None = None,
     certainty: float = 0.95,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> Interval:
-    """Return a metric with normal bounds from the bootstrap's standard error, rows being independent.
+    """Return a metric with bounds from the bootstrap's standard error.
+
+    The standard error is the spread of the resamples times ``sqrt(k / (k - 1))`` for ``k`` units, and is multiplied by
+    Student's quantile with ``k - 1`` degrees of freedom. The bounds are taken on the scale that suits the metric's
+    range: logit within 0..1, logarithm for a loss, plain for a function. Where a metric within 0..1 is at its limit
+    resamples do not vary, and the bounds are Wilson's.
 
     Parameters
     ----------
     metric
-        Any metric that is a function of sums over rows.
+        Any metric, also :func:`vernal.stats.metrics.of_function`.
     labels, outputs
         Shape ``(n,)``; outputs are what the metric needs.
     rng
         Seeded by the caller.
+    blocks
+        The block of each row, any integers (days since an epoch), shape ``(n,)``; left out, rows are independent.
     certainty
         One-sided certainty of each bound; 0.5 gives the value itself.
     resamples
-        Number of resamples.
+        Number of resamples, at least 2.
 
     Raises
     ------
     SampleError
-        If the metric compares pairs of rows, is undefined here, or the data cannot carry it.
+        If shapes differ, the data cannot carry the metric, or an option is out of its range.
+
+    References
+    ----------
+    B. Efron, R. J. Tibshirani (1993). An introduction to the bootstrap.
+
+    Examples
+    --------
+    >>> from vernal.stats.metrics import METRICS
+    >>> labels, scores = [0, 1, 0, 1, 1, 0] * 20, [0.2, 0.9, 0.4, 0.6, 0.7, 0.1] * 20
+    >>> interval = bootstrap_interval(METRICS["brier"], labels, scores, rng=np.random.default_rng(0))
+    >>> round(interval.value, 3), 0.06 < interval.lower < interval.value < interval.upper < 0.09
+    (0.078, True)
     """
-    check_level("certainty", certainty)
-    if metric.terms is None:
-        raise SampleError(f"metric {metric.name}: compares pairs of rows, expected a metric summed over rows")
-    value = _defined(metric, metric.value(labels, outputs))
-    terms = metric.terms(labels, outputs)
-    draws = metric.of_sums(_resampled_sums(terms, rng, resamples))
-    reach = normal_quantile(certainty) * _standard_error(draws, metric.name)
-    return Interval(
-        value=value,
-        lower=value - reach,
-        upper=value + reach,
+    from scipy.special import stdtrit
+
+    truth, units = _checked(labels, blocks, certainty, resamples)
+    found = Interval(
+        value=metric.value(truth, outputs),
+        lower=None,
+        upper=None,
         certainty=certainty,
-        rows=len(terms),
-        method="bootstrap",
+        rows=truth.size,
+        method="bootstrap" if blocks is None else "day-block bootstrap",
     )
+    if found.value is None:
+        return replace(found, method="none", note=metric.why_undefined(truth.size))
+    error, note = _standard_error(metric, truth, (outputs,), units, rng, resamples)
+    if error is None:
+        return replace(found, method="none", note=note)
+    t = float(stdtrit(units.k - 1, certainty))
+    if metric.limits == (0.0, 1.0) and found.value in metric.limits:
+        lower, upper = wilson_bounds(found.value, _counted(metric, truth, outputs, units), t)
+    else:
+        lower, upper = bounds_within(metric.limits, found.value, t * error)
+    return replace(found, lower=lower, upper=upper)
 
 
 def paired_bootstrap(
@@ -76,205 +111,182 @@ def paired_bootstrap(
     challenger: npt.ArrayLike,
     *,
     rng: np.random.Generator,
+    blocks: npt.ArrayLike | None = None,
     certainty: float = 0.95,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> PairedInterval:
-    """Return the paired difference of a metric, rows being independent; both models are weighted alike.
+    """Return the paired difference of a metric; in every resample both models answer the same rows.
+
+    The bounds are the difference and its bootstrap standard error, with the small-sample factor ``sqrt(k / (k - 1))``
+    for ``k`` units, times Student's quantile with ``k - 1`` degrees of freedom. With ``blocks`` whole blocks are drawn,
+    for rows of one block (a day) that rise and fall together.
 
     Parameters
     ----------
     metric
-        Any metric that is a function of sums over rows.
+        Any metric, also :func:`vernal.stats.metrics.of_function`.
     labels, champion, challenger
         Shape ``(n,)``; the models' outputs are what the metric needs.
     rng
         Seeded by the caller.
-    certainty
-        One-sided certainty of each bound.
-    resamples
-        Number of resamples.
-
-    Raises
-    ------
-    SampleError
-        If the metric compares pairs of rows, is undefined here, or the data cannot carry it.
-    """
-    check_level("certainty", certainty)
-    if metric.terms is None:
-        raise SampleError(f"metric {metric.name}: compares pairs of rows, expected a metric summed over rows")
-    values = (
-        _defined(metric, metric.value(labels, champion)),
-        _defined(metric, metric.value(labels, challenger)),
-    )
-    a, b = metric.terms(labels, champion), metric.terms(labels, challenger)
-    sums = _resampled_sums(np.concatenate((a, b), axis=1), rng, resamples)
-    width = a.shape[1]
-    draws = metric.of_sums(sums[:, width:]) - metric.of_sums(sums[:, :width])
-    error = _standard_error(draws, metric.name)
-    z = normal_quantile(certainty)
-    return _paired(metric, values, error, z, len(a), len(a), certainty, "paired bootstrap")
-
-
-def day_block_bootstrap(
-    metric: Metric,
-    labels: npt.ArrayLike,
-    champion: npt.ArrayLike,
-    challenger: npt.ArrayLike,
-    blocks: npt.ArrayLike,
-    *,
-    rng: np.random.Generator,
-    certainty: float = 0.95,
-    resamples: int = 2000,
-) -> PairedInterval:
-    """Return the paired difference of a metric when rows of one block (a day) rise and fall together.
-
-    Whole blocks are resampled: a resample is a weight per block, so a metric of sums is a function of weighted block
-    sums, and the area under the ROC curve a ratio of quadratic forms in the weights. The bounds are the bootstrap's
-    standard error times Student's quantile with ``blocks - 1`` degrees of freedom, with the small-sample factor
-    ``sqrt(blocks / (blocks - 1))``.
-
-    Parameters
-    ----------
-    metric
-        Any metric.
-    labels, champion, challenger
-        Shape ``(n,)``; the models' outputs are what the metric needs.
     blocks
-        The block of each row, any integers (days since an epoch), shape ``(n,)``, at least 2 different.
-    rng
-        Seeded by the caller.
+        The block of each row, any integers (days since an epoch), shape ``(n,)``; left out, rows are independent.
     certainty
         One-sided certainty of each bound.
     resamples
-        Number of resamples.
+        Number of resamples, at least 2.
 
     Returns
     -------
     PairedInterval
-        With few blocks the interval is wide, and rightly so: two days tell little about a third.
+        With few blocks the interval is wide, and rightly so: two days tell little about a third. Where every unit
+        shows the same difference the bounds are that difference, and the p-value is that of a sign test of the units.
 
     Raises
     ------
     SampleError
-        If there are fewer than 2 blocks, the metric is undefined here, or the data cannot carry it.
+        If shapes differ, the data cannot carry the metric, or an option is out of its range.
 
     References
     ----------
     A. C. Cameron, J. B. Gelbach, D. L. Miller (2008). Bootstrap-based improvements for inference with clustered errors.
     Review of Economics and Statistics 90.
-    """
-    from scipy.special import stdtrit
 
+    Examples
+    --------
+    >>> from vernal.stats.metrics import METRICS
+    >>> days, labels = np.repeat(np.arange(10), 20), np.tile([0, 1], 100)
+    >>> champion, challenger = np.where(np.arange(200) % 7, 0.5, labels), np.where(np.arange(200) % 5, labels, 0.5)
+    >>> found = paired_bootstrap(
+    ...     METRICS["brier"], labels, champion, challenger, blocks=days, rng=np.random.default_rng(0)
+    ... )
+    >>> round(found.difference, 3), found.lower > 0, found.blocks
+    (0.164, True, 10)
+    """
+    from scipy.special import stdtr, stdtrit
+
+    truth, units = _checked(labels, blocks, certainty, resamples)
+    values = metric.value(truth, champion), metric.value(truth, challenger)
+    found = PairedInterval(
+        champion=values[0],
+        challenger=values[1],
+        difference=None,
+        lower=None,
+        upper=None,
+        p_value=None,
+        certainty=certainty,
+        rows=truth.size,
+        blocks=units.k,
+        method="paired bootstrap" if blocks is None else "day-block bootstrap",
+    )
+    if values[0] is None or values[1] is None:
+        return replace(found, method="none", note=metric.why_undefined(truth.size))
+    error, note = _standard_error(metric, truth, (champion, challenger), units, rng, resamples)
+    if error is None:
+        return replace(found, method="none", note=note)
+    difference = metric.improvement(values[0], values[1])
+    reach, widest = float(stdtrit(units.k - 1, certainty)) * error, metric.limits[1] - metric.limits[0]
+    if error > 0:
+        p_value = 2 * float(stdtr(units.k - 1, -abs(difference) / error))
+    else:
+        p_value = mcnemar(units.k, 0) if difference else 1.0
+    return replace(
+        found,
+        difference=difference,
+        lower=max(-widest, difference - reach),
+        upper=min(widest, difference + reach),
+        p_value=p_value,
+    )
+
+
+class _Units(NamedTuple):
+    """What is drawn: the unit of each row, shape ``(n,)``, out of ``k``; ``alone`` is why one is not enough."""
+
+    codes: Ints
+    k: int
+    alone: str
+
+
+def _checked(
+    labels: npt.ArrayLike, blocks: npt.ArrayLike | None, certainty: float, resamples: int
+) -> tuple[Values, _Units]:
     check_level("certainty", certainty)
+    if resamples < 2:  # noqa: PLR2004 - one resample has no spread
+        raise SampleError(f"resamples: found {resamples}, expected at least 2")
     truth = np.asarray(labels)
+    if blocks is None:
+        return truth, _Units(np.arange(truth.size), truth.size, "one row only: it says nothing about another")
     found, codes = np.unique(np.asarray(blocks), return_inverse=True)
     if codes.shape != truth.shape:
         raise SampleError(f"blocks: found shape {codes.shape}, expected {truth.shape}, one per label")
-    k = int(found.size)
-    if k < 2:  # noqa: PLR2004 - one block has no spread
-        raise SampleError(f"blocks: found {k}, expected at least 2; rows of one block say nothing about another")
-    values = (
-        _defined(metric, metric.value(truth, champion)),
-        _defined(metric, metric.value(truth, challenger)),
-    )
-    weights = rng.multinomial(k, np.full(k, 1 / k), size=resamples).astype(np.float64)
-    a, b = (_by_block(metric, truth, outputs, codes, k)(weights) for outputs in (champion, challenger))
-    error = _standard_error(b - a, metric.name) * math.sqrt(k / (k - 1))
-    t = float(stdtrit(k - 1, certainty))
-    return _paired(metric, values, error, t, truth.size, k, certainty, "day-block bootstrap")
+    return truth, _Units(codes, int(found.size), "one block only: its rows say nothing about another")
 
 
-def _paired(
+def _standard_error(
     metric: Metric,
-    values: tuple[float, float],
-    error: float,
-    reach: float,
-    rows: int,
-    blocks: int,
-    certainty: float,
-    method: str,
-) -> PairedInterval:
-    from scipy.special import stdtr
+    labels: Values,
+    outputs: tuple[npt.ArrayLike, ...],
+    units: _Units,
+    rng: np.random.Generator,
+    resamples: int,
+) -> tuple[float | None, str]:
+    """Return the standard error of the metric, or of the difference of two outputs, or ``None`` and the reason.
 
-    difference = metric.improvement(*values)
-    p_value = 1.0 if difference == 0 else 0.0
-    if error > 0:
-        p_value = 2 * float(stdtr(blocks - 1, -abs(difference) / error))
-    return PairedInterval(
-        champion=values[0],
-        challenger=values[1],
-        difference=difference,
-        lower=difference - reach * error,
-        upper=difference + reach * error,
-        p_value=p_value,
-        certainty=certainty,
-        rows=rows,
-        blocks=blocks,
-        method=method,
-    )
-
-
-def _defined(metric: Metric, value: float | None) -> float:
-    if value is None:
-        raise SampleError(f"metric {metric.name}: is undefined here ({metric.undefined})")
-    return value
-
-
-def _standard_error(draws: Floats, name: str) -> float:
-    """Return the spread of the resamples, leaving out those in which the metric is undefined."""
+    Resamples in which the metric is undefined are left out.
+    """
+    if units.k == 1:
+        return None, units.alone
+    values = _resampled(metric, labels, outputs, units, rng, resamples)
+    draws = values[-1] - values[0] if len(outputs) > 1 else values[0]
     kept = draws[np.isfinite(draws)]
     if kept.size < draws.size / 2:
-        raise SampleError(f"metric {name}: is undefined in {draws.size - kept.size} of {draws.size} resamples")
-    return float(kept.std(ddof=1))
+        return None, f"{metric.name} is undefined in {draws.size - kept.size} of {draws.size} resamples"
+    return float(kept.std(ddof=1)) * math.sqrt(units.k / (units.k - 1)), ""
 
 
-def _resampled_sums(terms: Floats, rng: np.random.Generator, resamples: int) -> Floats:
-    """Return the sums of the row terms in resamples of as many rows, shape ``(resamples, s)``."""
-    n = len(terms)
-    if n > _RESAMPLED_ROWS:
-        normal: Floats = rng.multivariate_normal(
-            terms.sum(axis=0), n * np.atleast_2d(np.cov(terms, rowvar=False)), size=resamples, method="eigh"
-        )
-        return normal
-    sums = np.empty((resamples, terms.shape[1]))
-    chunk = max(1, _AT_ONCE // n)
-    for start in range(0, resamples, chunk):
-        count = min(chunk, resamples - start)
-        sums[start : start + count] = terms[rng.integers(0, n, size=(count, n))].sum(axis=1)
-    return sums
+def _resampled(
+    metric: Metric,
+    labels: Values,
+    outputs: tuple[npt.ArrayLike, ...],
+    units: _Units,
+    rng: np.random.Generator,
+    resamples: int,
+) -> Floats:
+    """Return the metric of each output in each resample, shape ``(len(outputs), resamples)``."""
+    if metric.terms is not None and units.k > _DRAWN_UNITS:
+        terms = [unit_sums(metric.terms(labels, one), units.codes, units.k) for one in outputs]
+        sums = _drawn_sums(np.concatenate(terms, axis=1), rng, resamples)
+        return np.stack([metric.of_sums(part) for part in np.split(sums, len(terms), axis=1)])
+    functions = [weighted(metric, labels, one, units.codes, units.k) for one in outputs]
+    at_once = max(1, _AT_ONCE // labels.size)
+    parts = []
+    for start in range(0, resamples, at_once):
+        size = min(at_once, resamples - start)
+        weights = rng.multinomial(units.k, np.full(units.k, 1 / units.k), size=size).astype(np.float64)
+        parts.append(np.stack([of_weights(weights) for of_weights in functions]))
+    return np.concatenate(parts, axis=1)
 
 
-def _by_block(metric: Metric, labels: npt.ArrayLike, outputs: npt.ArrayLike, codes: Ints, k: int) -> _Weighted:
-    """Return the metric as a function of the weights of ``k`` blocks."""
-    if metric.terms is None:
-        positive = binary_labels(labels)
-        return _area_by_block(positive, finite_scores(outputs, positive.size), codes, k)
-    terms = metric.terms(labels, outputs)
-    sums = np.column_stack([np.bincount(codes, weights=column, minlength=k) for column in terms.T])
-    return lambda weights: metric.of_sums(weights @ sums)
+def _drawn_sums(terms: Floats, rng: np.random.Generator, resamples: int) -> Floats:
+    """Return the sums of many units' terms in resamples, shape ``(k, s)`` to ``(resamples, s)``.
 
-
-def _area_by_block(positive: Bools, scores: Floats, codes: Ints, k: int) -> _Weighted:
-    """Return the weighted area: ``w U w / (w p)(w q)``, where U counts ordered pairs between two blocks.
-
-    ``U[a, b]`` is the Mann-Whitney count of positives in block a over negatives in block b, ties at one half, so the
-    quadratic form is exactly the area of the resampled rows.
+    They are drawn from the normal law with the mean and the covariance that resampled sums have.
     """
-    order = np.argsort(scores[positive])  # sorted queries stay in the cache
-    x, x_codes = scores[positive][order], codes[positive][order]
-    y, y_codes = scores[~positive], codes[~positive]
-    pairs = np.empty((k, k))
-    for block in range(k):
-        own = np.sort(y[y_codes == block])
-        over = own.searchsorted(x, "left") + own.searchsorted(x, "right")
-        pairs[:, block] = np.bincount(x_codes, weights=over / 2.0, minlength=k)
-    p = np.bincount(x_codes, minlength=k).astype(np.float64)
-    q = np.bincount(y_codes, minlength=k).astype(np.float64)
+    covariance = len(terms) * np.cov(terms, rowvar=False, bias=True)
+    drawn: Floats = rng.multivariate_normal(terms.sum(axis=0), covariance, size=resamples, method="eigh")
+    return drawn
 
-    def area(weights: Floats) -> Floats:
-        compared = (weights @ p) * (weights @ q)
-        counted = ((weights @ pairs) * weights).sum(axis=1)
-        ratio: Floats = np.where(compared > 0, counted / np.where(compared > 0, compared, 1.0), np.nan)
-        return ratio
 
-    return area
+def _counted(metric: Metric, labels: Values, outputs: npt.ArrayLike, units: _Units) -> float:
+    """Return how many units a metric that is at its limit rests on, at least.
+
+    Blocks; rows that enter the denominator, at half where one may count twice, which for F1 is Wilson's upper bound of
+    ``TP / (TP + FP + FN)`` mapped to F1; for an area the rows of the smaller class.
+    """
+    if units.k < labels.size:
+        return units.k
+    if metric.terms is None:
+        positives = int((labels == 1).sum())
+        return min(positives, labels.size - positives)
+    parts = metric.terms(labels, outputs) @ np.array(metric.denominator)
+    return float((parts > 0).sum()) / max(metric.denominator)

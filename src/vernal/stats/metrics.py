@@ -1,22 +1,27 @@
 """The metrics of the product, each declared once: what it needs, which direction is better, how it is summed.
 
 Every metric but the area under the ROC curve is a ratio of sums over rows, or the root of one. That one description
-gives its value, its interval as a proportion, its bootstrap over rows and its bootstrap over days.
+gives its value, its interval as a proportion, its bootstrap over rows and its bootstrap over days. A function of the
+user's is a metric too, see :func:`of_function`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from vernal.errors import SampleError
+from vernal.stats import rowterms
+from vernal.stats.areas import area_under_curve
 from vernal.stats.arrays import Floats, Values
-from vernal.stats.intervals import binary_labels, finite_scores
+from vernal.stats.labels import binary_labels, finite_scores
 
 
 class Task(StrEnum):
@@ -46,13 +51,22 @@ RowTerms = Callable[[npt.ArrayLike, npt.ArrayLike], Floats]
 """Labels and outputs, shape ``(n,)`` each, to what is summed over rows, shape ``(n, s)``."""
 
 
+class WeightedFunction(Protocol):
+    """A metric in scikit-learn's style: labels, outputs and a weight per row to one number, NaN where undefined."""
+
+    def __call__(self, labels: Values, outputs: Values, /, *, sample_weight: Floats) -> float:
+        """Return the metric of the weighted rows; a row of weight 2 counts like two rows."""
+        ...
+
+
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """One metric.
 
-    The metric is ``sums @ numerator / sums @ denominator`` with ``sums`` the row terms added up, or its root.
-    ``terms`` is ``None`` for the area under the ROC curve, which compares pairs of rows. ``row_score`` names the metric
-    whose per-row value stands in where rows are judged one by one; for a mean over rows it is the metric itself.
-    ``row_range`` is how far apart two values of one row can be, ``None`` where nothing bounds them.
+    The metric is ``sums @ numerator / sums @ denominator`` with ``sums`` the row terms added up, or its root, or what
+    ``function`` returns; without ``terms`` and ``function`` it is the area under the ROC curve, which compares pairs of
+    rows. ``row_score`` names the metric whose per-row value stands in where rows are judged one by one; for a mean over
+    rows it is the metric itself. ``row_range`` is how far apart two values of one row can be, ``None`` where nothing
+    bounds them; ``limits`` are the lowest and highest value of the metric.
     """
 
     name: str
@@ -67,6 +81,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     denominator: tuple[float, ...] = ()
     root: bool = False
     row_range: float | None = None
+    function: WeightedFunction | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     def improvement(self, champion: float, challenger: float) -> float:
         """Return by how much the challenger is better, in points of the metric; negative when it is worse.
@@ -86,20 +102,28 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         labels
             The truth, shape ``(n,)``.
         outputs
-            Predictions or scores, as :attr:`needs` says, shape ``(n,)``.
+            Predictions or scores, as :attr:`needs` says, shape ``(n,)``; what a function takes, shape ``(n, ...)``.
 
         Raises
         ------
         SampleError
-            If the shapes differ, a number is NaN or infinite, or labels of a binary metric are not 0 or 1.
+            If the shapes differ, a number is NaN or infinite, labels of a binary metric are not 0 or 1, or a function
+            refuses the rows.
         """
         truth = np.asarray(labels)
         if not truth.size:
             return None
+        if self.function is not None:
+            return self._call(self.function, truth, np.asarray(outputs))
         if self.terms is None:
-            return _area(truth, outputs)
+            positive = binary_labels(truth)
+            return area_under_curve(positive, finite_scores(outputs, positive.size))
         value = float(self.of_sums(self.terms(truth, outputs).sum(axis=0)))
         return None if np.isnan(value) else value
+
+    def why_undefined(self, rows: int) -> str:
+        """Return the note that stands beside a value of ``None`` on so many rows."""
+        return self.undefined if rows else "no rows"
 
     def of_sums(self, sums: Floats) -> Floats:
         """Return the metric of summed row terms, shape ``(..., s)`` to ``(...)``; NaN where it is undefined."""
@@ -109,6 +133,51 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         ratio = np.where(some, np.maximum(above, 0.0) / np.where(some, below, 1.0), np.nan)
         value: Floats = np.sqrt(ratio) if self.root else ratio
         return value
+
+    def _call(self, function: WeightedFunction, labels: Values, outputs: Values) -> float | None:
+        if labels.ndim != 1 or outputs.shape[:1] != labels.shape:
+            raise SampleError(
+                f"metric {self.name}: found labels of shape {labels.shape} and outputs of shape {outputs.shape}, "
+                "expected one row of each"
+            )
+        try:
+            value = float(function(labels, outputs, sample_weight=np.ones(labels.size)))
+        except ValueError as refused:
+            raise SampleError(f"metric {self.name}: its function refuses these rows: {refused}") from refused
+        return value if math.isfinite(value) else None
+
+
+def of_function(function: WeightedFunction, *, greater_is_better: bool, name: str | None = None) -> Metric:
+    """Return a function in scikit-learn's style as a metric, to be measured and compared like Vernal's own.
+
+    Parameters
+    ----------
+    function
+        Called as ``function(labels, outputs, sample_weight=weights)``, all of equal length. A weight counts how often a
+        row was drawn; rows that were not drawn are left out. NaN says that the metric is undefined, and so, in a
+        resample, does a ``ValueError``.
+    greater_is_better
+        Direction of the metric.
+    name
+        What messages call it; the function's own name when left out.
+
+    Examples
+    --------
+    >>> def bias(labels, outputs, *, sample_weight):
+    ...     return float(abs(np.average(outputs - labels, weights=sample_weight)))
+    >>> of_function(bias, greater_is_better=False).value(np.array([1.0, 2.0]), np.array([1.5, 2.0]))
+    0.25
+    """
+    return Metric(
+        name=name or str(getattr(function, "__name__", "function")),
+        tasks=tuple(Task),
+        greater_is_better=greater_is_better,
+        needs=Needs.PREDICTIONS,
+        method=Method.BOOTSTRAP,
+        row_score="",
+        undefined="its function gives no finite number",
+        function=function,
+    )
 
 
 def metric(name: str) -> Metric:
@@ -158,87 +227,9 @@ def row_scores(name: str, labels: npt.ArrayLike, outputs: npt.ArrayLike) -> Floa
     return values if found.greater_is_better else -values
 
 
-def _area(labels: Values, outputs: npt.ArrayLike) -> float | None:
-    positive = binary_labels(labels)
-    scores = finite_scores(outputs, positive.size)
-    x, y = scores[positive], np.sort(scores[~positive])
-    if not x.size or not y.size:
-        return None
-    below = y.searchsorted(x, "left") + y.searchsorted(x, "right")
-    return float(below.sum(dtype=np.int64)) / (2.0 * x.size * y.size)
-
-
-def _right(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> Floats:
-    truth, answer = np.asarray(labels), np.asarray(predictions)
-    if truth.ndim != 1 or truth.shape != answer.shape:
-        raise SampleError(f"predictions: found shape {answer.shape}, expected {truth.shape}, one per label")
-    for subject, values in (("labels", truth), ("predictions", answer)):
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise SampleError(f"{subject}: found NaN or infinite values, expected classes")
-    textual = {truth.dtype.kind in "US", answer.dtype.kind in "US"}
-    if truth.size and len(textual) == 2 and "O" not in {truth.dtype.kind, answer.dtype.kind}:  # noqa: PLR2004 - differ
-        raise SampleError(f"predictions: found {answer.dtype}, expected classes like the labels' ({truth.dtype})")
-    right: Floats = np.asarray(truth == answer, dtype=np.float64)
-    return right
-
-
-def _accuracy_terms(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> Floats:
-    right = _right(labels, predictions)
-    return np.column_stack((right, np.ones_like(right)))
-
-
-def _confusion_terms(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> Floats:
-    """Return true positives, false positives and false negatives per row."""
-    truth = binary_labels(labels)
-    answer = np.asarray(predictions)
-    if answer.shape != truth.shape:
-        raise SampleError(f"predictions: found shape {answer.shape}, expected {truth.shape}, one per label")
-    positive = binary_labels(answer)
-    return np.column_stack((truth & positive, ~truth & positive, truth & ~positive)).astype(np.float64)
-
-
-def _probabilities(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Floats]:
-    truth = binary_labels(labels).astype(np.float64)
-    p = finite_scores(scores, truth.size)
-    if p.min() < 0 or p.max() > 1:
-        raise SampleError(f"scores: found {p.min()} to {p.max()}, expected probabilities from 0 to 1")
-    return truth, p
-
-
-def _brier_terms(labels: npt.ArrayLike, scores: npt.ArrayLike) -> Floats:
-    truth, p = _probabilities(labels, scores)
-    return np.column_stack(((p - truth) ** 2, np.ones_like(p)))
-
-
-def _log_loss_terms(labels: npt.ArrayLike, scores: npt.ArrayLike) -> Floats:
-    truth, p = _probabilities(labels, scores)
-    least = np.finfo(np.float64).eps  # a sure and wrong answer costs 36 nats instead of infinitely many
-    p = np.clip(np.where(truth == 1.0, p, 1 - p), least, 1.0)
-    return np.column_stack((-np.log(p), np.ones_like(p)))
-
-
-def _errors(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> Floats:
-    truth, answer = np.asarray(labels, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
-    if truth.ndim != 1 or truth.shape != answer.shape:
-        raise SampleError(f"predictions: found shape {answer.shape}, expected {truth.shape}, one per label")
-    error: Floats = answer - truth
-    bad = error.size - int(np.isfinite(error).sum())
-    if bad:
-        raise SampleError(f"errors: found {bad} of {error.size} rows that are NaN or infinite, expected finite numbers")
-    return error
-
-
-def _absolute_terms(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> Floats:
-    error = _errors(labels, predictions)
-    return np.column_stack((np.abs(error), np.ones_like(error)))
-
-
-def _squared_terms(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> Floats:
-    error = _errors(labels, predictions)
-    return np.column_stack((error**2, np.ones_like(error)))
-
-
 _BINARY, _CLASSES, _REGRESSION = (Task.BINARY,), (Task.BINARY, Task.MULTICLASS), (Task.REGRESSION,)
+
+_SHARE, _LOSS = (0.0, 1.0), (0.0, math.inf)
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
@@ -252,10 +243,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.WILSON,
                 row_score="accuracy",
                 undefined="no rows",
-                terms=_accuracy_terms,
+                terms=rowterms.accuracy,
                 numerator=(1.0, 0.0),
                 denominator=(0.0, 1.0),
                 row_range=1.0,
+                limits=_SHARE,
             ),
             Metric(
                 name="roc_auc",
@@ -265,6 +257,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.DELONG,
                 row_score="brier",
                 undefined="one class only",
+                limits=_SHARE,
             ),
             Metric(
                 name="f1",
@@ -274,9 +267,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.BOOTSTRAP,
                 row_score="brier",
                 undefined="no row of class 1, neither predicted nor true",
-                terms=_confusion_terms,
+                terms=rowterms.confusion,
                 numerator=(2.0, 0.0, 0.0),
                 denominator=(2.0, 1.0, 1.0),
+                limits=_SHARE,
             ),
             Metric(
                 name="precision",
@@ -286,9 +280,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.WILSON,
                 row_score="brier",
                 undefined="no row predicted to be of class 1",
-                terms=_confusion_terms,
+                terms=rowterms.confusion,
                 numerator=(1.0, 0.0, 0.0),
                 denominator=(1.0, 1.0, 0.0),
+                limits=_SHARE,
             ),
             Metric(
                 name="recall",
@@ -298,9 +293,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.WILSON,
                 row_score="brier",
                 undefined="no row of class 1",
-                terms=_confusion_terms,
+                terms=rowterms.confusion,
                 numerator=(1.0, 0.0, 0.0),
                 denominator=(1.0, 0.0, 1.0),
+                limits=_SHARE,
             ),
             Metric(
                 name="log_loss",
@@ -310,9 +306,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.BOOTSTRAP,
                 row_score="log_loss",
                 undefined="no rows",
-                terms=_log_loss_terms,
+                terms=rowterms.log_loss,
                 numerator=(1.0, 0.0),
                 denominator=(0.0, 1.0),
+                limits=_LOSS,
             ),
             Metric(
                 name="brier",
@@ -322,10 +319,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.BOOTSTRAP,
                 row_score="brier",
                 undefined="no rows",
-                terms=_brier_terms,
+                terms=rowterms.brier,
                 numerator=(1.0, 0.0),
                 denominator=(0.0, 1.0),
                 row_range=1.0,
+                limits=_SHARE,
             ),
             Metric(
                 name="mae",
@@ -335,9 +333,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.BOOTSTRAP,
                 row_score="mae",
                 undefined="no rows",
-                terms=_absolute_terms,
+                terms=rowterms.absolute,
                 numerator=(1.0, 0.0),
                 denominator=(0.0, 1.0),
+                limits=_LOSS,
             ),
             Metric(
                 name="rmse",
@@ -347,10 +346,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 method=Method.BOOTSTRAP,
                 row_score="rmse",
                 undefined="no rows",
-                terms=_squared_terms,
+                terms=rowterms.squared,
                 numerator=(1.0, 0.0),
                 denominator=(0.0, 1.0),
                 root=True,
+                limits=_LOSS,
             ),
         )
     }

@@ -5,13 +5,16 @@ Here an undefined metric is a result with a reason, not an error.
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
-from vernal.stats.bootstrap import bootstrap_interval, day_block_bootstrap, paired_bootstrap
-from vernal.stats.intervals import Interval, PairedInterval, delong, paired_accuracy, paired_delong, wilson
+from vernal.stats.areas import delong, paired_delong
+from vernal.stats.bootstrap import RESAMPLES, bootstrap_interval, paired_bootstrap
+from vernal.stats.intervals import Interval, PairedInterval, wilson
+from vernal.stats.labels import binary_labels
 from vernal.stats.metrics import Method, Metric
+from vernal.stats.paired import paired_accuracy
 
 
 def measure(
@@ -20,30 +23,40 @@ def measure(
     outputs: npt.ArrayLike,
     *,
     rng: np.random.Generator,
+    blocks: npt.ArrayLike | None = None,
     certainty: float = 0.95,
+    resamples: int = RESAMPLES,
 ) -> Interval:
     """Return a metric with its interval: Wilson for proportions, DeLong for the area, bootstrap otherwise.
+
+    With ``blocks``, a bootstrap over blocks for every metric, since rows cluster in time.
 
     Parameters
     ----------
     metric
-        See :data:`vernal.stats.metrics.METRICS`.
+        One of :data:`vernal.stats.metrics.METRICS`, or :func:`vernal.stats.metrics.of_function`.
     labels, outputs
         Shape ``(n,)``; outputs are what the metric needs.
     rng
-        Seeded by the caller; only metrics with a bootstrap interval draw from it.
+        Seeded by the caller; only the bootstraps draw from it.
+    blocks
+        The block of each row (days since an epoch), shape ``(n,)``.
     certainty
         One-sided certainty of each bound; 0.5 gives the value itself.
+    resamples
+        Number of resamples of the bootstraps.
 
     Returns
     -------
     Interval
-        Value and bounds are ``None``, with a note, where the metric is undefined.
+        Value and bounds are ``None``, with a note, where the metric is undefined; the bounds alone where nothing can be
+        said of its error.
 
     Raises
     ------
     SampleError
-        If shapes differ, a number is not finite, or labels of a binary metric are not 0 or 1.
+        If shapes differ, a number is not finite, labels of a binary metric are not 0 or 1, or an option is out of its
+        range.
 
     Examples
     --------
@@ -54,29 +67,16 @@ def measure(
     >>> measure(METRICS["roc_auc"], [1, 1], [0.4, 0.6], rng=rng).note
     'one class only'
     """
-    value = metric.value(labels, outputs)
-    rows = np.asarray(labels).size
-    if value is None:
-        return Interval(
-            value=None,
-            lower=None,
-            upper=None,
-            certainty=certainty,
-            rows=rows,
-            method=metric.method.value,
-            note=_why_undefined(metric, rows),
-        )
-    if metric.method is Method.DELONG:
-        return delong(labels, outputs, certainty=certainty)
-    if metric.method is Method.WILSON and metric.terms is not None:
-        sums = metric.terms(labels, outputs).sum(axis=0)
-        return msgspec.structs.replace(
-            wilson(
-                int(sums @ np.array(metric.numerator)), int(sums @ np.array(metric.denominator)), certainty=certainty
-            ),
-            rows=rows,
-        )
-    return bootstrap_interval(metric, labels, outputs, rng=rng, certainty=certainty)
+    if blocks is None and np.asarray(labels).size:
+        if metric.method is Method.DELONG and _both_classes(labels):
+            return delong(labels, outputs, certainty=certainty)
+        if metric.method is Method.WILSON and metric.terms is not None:
+            terms = metric.terms(labels, outputs)
+            sums = terms.sum(axis=0)
+            successes, tried = int(sums @ np.array(metric.numerator)), int(sums @ np.array(metric.denominator))
+            if tried:
+                return replace(wilson(successes, tried, certainty=certainty), rows=len(terms))
+    return bootstrap_interval(metric, labels, outputs, rng=rng, blocks=blocks, certainty=certainty, resamples=resamples)
 
 
 def measure_paired(
@@ -88,6 +88,7 @@ def measure_paired(
     rng: np.random.Generator,
     blocks: npt.ArrayLike | None = None,
     certainty: float = 0.95,
+    resamples: int = RESAMPLES,
 ) -> PairedInterval:
     """Return the paired difference of a metric by the method that fits.
 
@@ -97,7 +98,7 @@ def measure_paired(
     Parameters
     ----------
     metric
-        See :data:`vernal.stats.metrics.METRICS`.
+        One of :data:`vernal.stats.metrics.METRICS`, or :func:`vernal.stats.metrics.of_function`.
     labels, champion, challenger
         Shape ``(n,)``; the models' outputs are what the metric needs.
     rng
@@ -106,6 +107,8 @@ def measure_paired(
         The block of each row (days since an epoch), shape ``(n,)``.
     certainty
         One-sided certainty of each bound.
+    resamples
+        Number of resamples of the bootstraps.
 
     Returns
     -------
@@ -116,44 +119,27 @@ def measure_paired(
     Raises
     ------
     SampleError
-        If shapes differ, a number is not finite, or labels of a binary metric are not 0 or 1.
+        If shapes differ, a number is not finite, labels of a binary metric are not 0 or 1, or an option is out of its
+        range.
+
+    Examples
+    --------
+    >>> from vernal.stats.metrics import METRICS
+    >>> rng = np.random.default_rng(0)
+    >>> measure_paired(METRICS["rmse"], [1.0, 2.0, 3.0], [1.5, 2.5, 3.5], [1.0, 2.0, 2.0], rng=rng).method
+    'paired bootstrap'
     """
-    values = metric.value(labels, champion), metric.value(labels, challenger)
-    days = None if blocks is None else np.unique(np.asarray(blocks)).size
-    rows = np.asarray(labels).size
-    if None in values:
-        return _nothing(values, certainty, rows, days, _why_undefined(metric, rows))
-    if blocks is not None:
-        if days == 1:
-            return _nothing(values, certainty, rows, days, "one block only: its rows say nothing about another")
-        return day_block_bootstrap(metric, labels, champion, challenger, blocks, rng=rng, certainty=certainty)
-    if metric.method is Method.DELONG:
-        return paired_delong(labels, champion, challenger, certainty=certainty)
-    if metric.name == "accuracy" and metric.terms is not None:
-        return paired_accuracy(
-            metric.terms(labels, champion)[:, 0], metric.terms(labels, challenger)[:, 0], certainty=certainty
-        )
-    return paired_bootstrap(metric, labels, champion, challenger, rng=rng, certainty=certainty)
-
-
-def _why_undefined(metric: Metric, rows: int) -> str:
-    return metric.undefined if rows else "no rows"
-
-
-def _nothing(
-    values: tuple[float | None, float | None], certainty: float, rows: int, blocks: int | None, note: str
-) -> PairedInterval:
-    champion, challenger = values
-    return PairedInterval(
-        champion=champion,
-        challenger=challenger,
-        difference=None,
-        lower=None,
-        upper=None,
-        p_value=None,
-        certainty=certainty,
-        rows=rows,
-        blocks=rows if blocks is None else blocks,
-        method="none",
-        note=note,
+    if blocks is None and np.asarray(labels).size:
+        if metric.method is Method.DELONG and _both_classes(labels):
+            return paired_delong(labels, champion, challenger, certainty=certainty)
+        if metric.name == "accuracy" and metric.terms is not None:
+            right = (metric.terms(labels, outputs)[:, 0] for outputs in (champion, challenger))
+            return paired_accuracy(*right, certainty=certainty)
+    return paired_bootstrap(
+        metric, labels, champion, challenger, rng=rng, blocks=blocks, certainty=certainty, resamples=resamples
     )
+
+
+def _both_classes(labels: npt.ArrayLike) -> bool:
+    positive = binary_labels(labels)
+    return bool(positive.any()) and not positive.all()

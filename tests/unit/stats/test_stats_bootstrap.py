@@ -1,0 +1,297 @@
+"""The bootstrap against resampled rows written out, analytic standard errors, and its own other paths."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn import metrics as sk
+
+from vernal.errors import SampleError
+from vernal.stats import bootstrap
+from vernal.stats.bootstrap import bootstrap_interval, paired_bootstrap
+from vernal.stats.intervals import PairedInterval, wilson, wilson_bounds
+from vernal.stats.metrics import METRICS, Needs, WeightedFunction, of_function
+from vernal.stats.weighted import weighted
+
+T95 = stats.t.ppf(0.95, np.arange(1, 5001))
+
+
+def _rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def _two_models(n: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    rng = _rng(1)
+    labels = (rng.random(n) < 0.4).astype(np.int64)
+    signal = labels + rng.normal(size=n)
+    champion, challenger = (1 / (1 + np.exp(-signal - 0.5 * rng.normal(size=n))) for _ in range(2))
+    return labels, champion, challenger
+
+
+def _outputs(name: str, scores: NDArray[Any]) -> NDArray[Any]:
+    return scores if METRICS[name].needs is Needs.SCORES else (scores > 0.5).astype(np.int64)
+
+
+def _error(found: PairedInterval, units: int) -> float:
+    assert found.upper is not None
+    assert found.lower is not None
+    return (found.upper - found.lower) / 2 / float(T95[units - 2])
+
+
+# ---------------------------------------------------------------------------------- the metric as a function of weights
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("blocks", [7, 120], ids=["blocks", "rows"])
+def test_a_weighted_metric_is_the_metric_of_rows_written_out(name: str, blocks: int) -> None:
+    labels, scores, _ = _two_models(120)
+    scores, codes = np.round(scores, 1), np.arange(120) % blocks
+    weights = _rng().multinomial(blocks, np.full(blocks, 1 / blocks), size=5)
+    outputs = _outputs(name, scores)
+    found = weighted(METRICS[name], labels, outputs, codes, blocks)(weights.astype(np.float64))
+    for one, drawn in zip(found, weights, strict=True):
+        rows = np.repeat(np.arange(120), drawn[codes])
+        assert one == pytest.approx(METRICS[name].value(labels[rows], outputs[rows]), rel=1e-12)
+
+
+def test_the_weighted_area_is_scikit_learns_whether_pairs_are_counted_beforehand_or_rows_sorted() -> None:
+    labels, scores, _ = _two_models(900)
+    scores = np.round(scores, 2)
+    for blocks in (20, 450, 900):
+        codes = np.arange(900) % blocks
+        weights = _rng().multinomial(blocks, np.full(blocks, 1 / blocks), size=3).astype(np.float64)
+        found = weighted(METRICS["roc_auc"], labels, scores, codes, blocks)(weights)
+        expected = [sk.roc_auc_score(labels, scores, sample_weight=drawn[codes]) for drawn in weights]
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("blocks", [2, 500])
+def test_a_resample_of_one_class_has_no_area(blocks: int) -> None:
+    labels = np.arange(500) % 2
+    weights = np.zeros((1, blocks))
+    weights[0, 0] = blocks
+    assert np.isnan(weighted(METRICS["roc_auc"], labels, labels, np.arange(500) % blocks, blocks)(weights)).all()
+
+
+# ------------------------------------------------------------------------------------------------------ standard errors
+@pytest.mark.parametrize("name", ["roc_auc", "f1", "brier", "log_loss", "precision"])
+def test_the_paired_bootstrap_has_the_spread_of_resampled_rows_written_out(name: str) -> None:
+    labels, a, b = _two_models(150)
+    champion, challenger, asked = _outputs(name, a), _outputs(name, b), METRICS[name]
+    rng, differences = _rng(5), []
+    for _ in range(2000):
+        rows = rng.integers(0, 150, size=150)
+        before, after = asked.value(labels[rows], champion[rows]), asked.value(labels[rows], challenger[rows])
+        assert before is not None
+        assert after is not None
+        differences.append(asked.improvement(before, after))
+    plain = float(np.std(differences)) * math.sqrt(150 / 149)
+    found = paired_bootstrap(asked, labels, champion, challenger, rng=_rng(), resamples=4000)
+    assert _error(found, 150) == pytest.approx(plain, rel=0.08)  # four standard errors of both simulations
+
+
+@pytest.mark.parametrize("n", [400, 5000], ids=["drawn", "normal"])
+def test_the_spread_of_a_mean_is_its_standard_error(n: int) -> None:
+    labels, a, b = _two_models(n)
+    differences = (a - labels) ** 2 - (b - labels) ** 2
+    found = paired_bootstrap(METRICS["brier"], labels, a, b, rng=_rng(), resamples=4000)
+    assert found.difference == pytest.approx(differences.mean())
+    assert _error(found, n) == pytest.approx(stats.sem(differences), rel=0.05)
+
+
+def test_the_block_bootstrap_of_a_mean_is_the_cluster_robust_standard_error() -> None:
+    rng, k, per_day = _rng(2), 25, 40
+    days = np.repeat(np.arange(k), per_day)
+    labels = rng.normal(size=k * per_day)
+    champion = labels + rng.normal(size=k)[days] + rng.normal(size=k * per_day)
+    challenger = labels + 0.5 * rng.normal(size=k * per_day)
+    differences = np.abs(champion - labels) - np.abs(challenger - labels)
+    sums = np.bincount(days, weights=differences - differences.mean())
+    robust = math.sqrt((sums**2).sum() * k / (k - 1)) / differences.size
+    found = paired_bootstrap(METRICS["mae"], labels, champion, challenger, rng=_rng(), blocks=days, resamples=8000)
+    assert _error(found, k) == pytest.approx(robust, rel=0.04)
+    assert robust > 2 * stats.sem(differences)
+    assert (found.blocks, found.rows, found.method) == (k, k * per_day, "day-block bootstrap")
+
+
+def test_many_blocks_are_drawn_from_the_normal_law_as_rows_are() -> None:
+    labels, a, b = _two_models(12_000)
+    days = np.arange(12_000) // 4
+    found = paired_bootstrap(METRICS["brier"], labels, a, b, rng=_rng(), blocks=days)
+    sums = np.bincount(days, weights=(a - labels) ** 2 - (b - labels) ** 2)
+    assert _error(found, 3000) == pytest.approx(math.sqrt(3000) * sums.std(ddof=1) / 12_000, rel=0.06)
+
+
+def test_weights_drawn_in_pieces_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, a, b = _two_models(100)
+    whole = paired_bootstrap(METRICS["roc_auc"], labels, a, b, rng=_rng())
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 700)
+    pieces = paired_bootstrap(METRICS["roc_auc"], labels, a, b, rng=_rng())
+    assert (pieces.lower, pieces.upper) == pytest.approx((whole.lower, whole.upper), rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------------------ functions
+@pytest.mark.parametrize("blocks", [None, 15])
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("f1", sk.f1_score), ("roc_auc", sk.roc_auc_score), ("brier", sk.brier_score_loss)],
+)
+def test_a_function_of_the_users_has_the_interval_of_the_metric_it_is(
+    name: str, function: WeightedFunction, blocks: int | None
+) -> None:
+    labels, a, b = _two_models(150)
+    champion, challenger, asked = _outputs(name, a), _outputs(name, b), METRICS[name]
+    days = None if blocks is None else np.arange(150) % blocks
+    own = of_function(function, greater_is_better=asked.greater_is_better)
+    expected, found = (
+        paired_bootstrap(each, labels, champion, challenger, rng=_rng(), blocks=days, resamples=50)
+        for each in (asked, own)
+    )
+    for field in ("champion", "challenger", "difference", "lower", "upper", "p_value"):
+        assert getattr(found, field) == pytest.approx(getattr(expected, field), rel=1e-9)
+
+
+def test_the_direction_of_a_function_turns_the_difference_round() -> None:
+    labels, a, b = _two_models(80)
+    up, down = (
+        paired_bootstrap(
+            of_function(sk.brier_score_loss, greater_is_better=greater), labels, a, b, rng=_rng(), resamples=20
+        )
+        for greater in (True, False)
+    )
+    assert up.difference is not None
+    assert up.lower is not None
+    assert (down.difference, down.upper) == pytest.approx((-up.difference, -up.lower))
+
+
+def _needs_both_classes(labels: NDArray[Any], outputs: NDArray[Any], *, sample_weight: NDArray[Any]) -> float:
+    if len(set(labels.tolist())) < 2:
+        raise ValueError("only one class")
+    return float(np.average(labels == outputs, weights=sample_weight))
+
+
+def test_resamples_that_a_function_refuses_are_left_out() -> None:
+    labels = np.array([1, 0, 0, 0, 0, 0])
+    found = bootstrap_interval(
+        of_function(_needs_both_classes, greater_is_better=True), labels, np.zeros(6), rng=_rng(), resamples=300
+    )
+    assert found.lower is not None
+    assert found.lower < 5 / 6
+
+
+def test_a_function_refused_in_most_resamples_has_a_value_and_no_bounds() -> None:
+    labels, days = np.array([1, 0, 0, 0]), np.array([0, 1, 2, 3])
+
+    def only_whole(labels: NDArray[Any], outputs: NDArray[Any], *, sample_weight: NDArray[Any]) -> float:
+        return 1.0 if len(labels) == 4 else math.nan
+
+    asked = of_function(only_whole, greater_is_better=True)
+    found = bootstrap_interval(asked, labels, labels, rng=_rng(), blocks=days, resamples=50)
+    assert (found.value, found.lower, found.upper) == (1.0, None, None)
+    assert "only_whole is undefined in" in found.note
+    pair = paired_bootstrap(asked, labels, labels, labels, rng=_rng(), blocks=days, resamples=50)
+    assert (pair.champion, pair.difference, pair.lower, pair.p_value) == (1.0, None, None, None)
+    assert "of 50 resamples" in pair.note
+
+
+# --------------------------------------------------------------------------------------------------------------- ranges
+@pytest.mark.parametrize(("answers", "share", "rows"), [([1, 1, 1, 0, 0, 0], 1.0, 3), ([0, 0, 0, 1, 1, 1], 0.0, 6)])
+def test_f1_at_its_limit_has_wilsons_bounds_of_half_the_rows_it_counts(
+    answers: list[int], share: float, rows: int
+) -> None:
+    found = bootstrap_interval(METRICS["f1"], [1, 1, 1, 0, 0, 0], answers, rng=_rng())
+    lower, upper = wilson_bounds(share, rows / 2, stats.t.ppf(0.95, 5))
+    assert (found.value, found.lower, found.upper) == pytest.approx((share, lower, upper))
+
+
+def test_the_upper_bound_of_an_f1_of_0_is_that_of_the_share_of_hits_mapped_to_f1() -> None:
+    labels, answers = np.repeat([1, 0], 500), np.repeat([0, 1], 500)
+    hits = wilson(0, 1000).upper
+    assert hits is not None
+    found = bootstrap_interval(METRICS["f1"], labels, answers, rng=_rng())
+    assert found.upper == pytest.approx(2 * hits / (1 + hits), rel=5e-3)
+
+
+def test_a_perfect_area_rests_on_the_smaller_class_or_on_the_blocks() -> None:
+    labels = np.array([1, 1, 1, *[0] * 30])
+    by_rows = bootstrap_interval(METRICS["roc_auc"], labels, labels, rng=_rng())
+    by_days = bootstrap_interval(METRICS["roc_auc"], labels, labels, rng=_rng(), blocks=np.arange(33) % 11)
+    t = stats.t.ppf(0.95, [32, 10])
+    assert by_rows.lower == pytest.approx(3 / (3 + t[0] ** 2))
+    assert by_days.lower == pytest.approx(11 / (11 + t[1] ** 2))
+
+
+def test_bounds_of_a_loss_stay_above_0_and_those_of_a_function_need_not() -> None:
+    labels, guesses = np.zeros(6), np.array([0.0, 0.0, 0.0, 0.0, 0.0, 10.0])
+    loss = bootstrap_interval(METRICS["mae"], labels, guesses, rng=_rng())
+    plain = bootstrap_interval(
+        of_function(sk.mean_absolute_error, greater_is_better=False), labels, guesses, rng=_rng()
+    )
+    assert loss.lower is not None
+    assert plain.lower is not None
+    assert loss.lower > 0 > plain.lower
+
+
+def test_a_difference_of_shares_never_exceeds_one() -> None:
+    labels = np.arange(8) % 2
+    found = paired_bootstrap(METRICS["f1"], labels, [0, 1, 0, 1, 0, 1, 1, 0], [1, 0] * 4, rng=_rng(), certainty=0.999)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert -1.0 <= found.lower <= found.upper <= 1.0
+
+
+# -------------------------------------------------------------------------------------------------------------- options
+def test_equal_models_differ_by_nothing() -> None:
+    labels, a, _ = _two_models(60)
+    found = paired_bootstrap(METRICS["log_loss"], labels, a, a, rng=_rng())
+    assert (found.difference, found.lower, found.upper, found.p_value) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_a_difference_that_every_unit_shows_has_the_p_value_of_a_sign_test() -> None:
+    labels = np.arange(6.0)
+    found = paired_bootstrap(METRICS["mae"], labels, labels + 1, labels, rng=_rng())
+    assert (found.difference, found.lower) == (1.0, 1.0)
+    assert found.p_value == pytest.approx(2 * 0.5**6)
+
+
+def test_more_resamples_settle_the_bounds() -> None:
+    labels, a, b = _two_models(80)
+
+    def spread(resamples: int) -> float:
+        bounds = [
+            paired_bootstrap(METRICS["brier"], labels, a, b, rng=_rng(seed), resamples=resamples).lower
+            for seed in range(12)
+        ]
+        return float(np.std(np.array(bounds, dtype=np.float64)))
+
+    assert spread(2000) < spread(20) / 3
+
+
+@pytest.mark.parametrize(("alone", "blocks"), [("one row only", None), ("one block only", [5, 5, 5])])
+def test_a_single_unit_says_nothing_of_its_error(alone: str, blocks: list[int] | None) -> None:
+    labels = [1.0, 2.0, 3.0] if blocks else [1.0]
+    found = bootstrap_interval(METRICS["mae"], labels, labels, rng=_rng(), blocks=blocks)
+    assert (found.value, found.lower, found.upper) == (0.0, None, None)
+    assert alone in found.note
+    pair = paired_bootstrap(METRICS["mae"], labels, labels, labels, rng=_rng(), blocks=blocks)
+    assert (pair.difference, pair.blocks) == (None, 1)
+    assert alone in pair.note
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"certainty": 1.0}, "certainty"),
+        ({"resamples": 1}, "resamples: found 1, expected at least 2"),
+        ({"blocks": [1, 2]}, r"blocks: found shape \(2,\), expected \(3,\)"),
+    ],
+)
+def test_an_option_out_of_its_range_is_refused(given: dict[str, Any], message: str) -> None:
+    numbers = [1.0, 2.0, 3.0]
+    with pytest.raises(SampleError, match=message):
+        bootstrap_interval(METRICS["mae"], numbers, numbers, rng=_rng(), **given)
+    with pytest.raises(SampleError, match=message):
+        paired_bootstrap(METRICS["mae"], numbers, numbers, numbers, rng=_rng(), **given)
