@@ -62,6 +62,10 @@ class SampleError(VernalError):
     """A statistic was asked for on data that cannot carry it (empty, wrong shape, not finite)."""
 
 
+class DataError(VernalError):
+    """Rows that were handed over cannot be read (missing or damaged file, no table)."""
+
+
 class ProfileError(VernalError):
     """Two profiles cannot be combined, or a stored profile cannot be read."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from vernal.errors import ProfileError
-from vernal.profile.counts import NO_MOMENTS, Counts, Moments, Profile, Summary, merge_moments, summary
+from vernal.profile.columns import Counts
+from vernal.profile.counts import NO_MOMENTS, Moments, Profile, Summary, merge_moments, summary
 from vernal.profile.encoding import BASELINE, decode_profile, seal, unseal
 from vernal.profile.grid import Grid, NumericalGrid, describe, restore
 
@@ -28,6 +29,9 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     offsets: tuple[int, ...]
     grid_id: str
     reference: Profile
+
+    MAGIC: ClassVar[bytes] = BASELINE
+    """What stored baselines begin with."""
 
     @property
     def rows(self) -> int:
@@ -87,8 +91,29 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         place = self._place(feature)
         if profile.moments is None or not isinstance(self.grids[place], NumericalGrid):
             return None
-        row = sum(isinstance(grid, NumericalGrid) for grid in self.grids[:place])
-        return summary(profile.moments[row].tolist())
+        return summary(profile.moments[self._row(place)].tolist())
+
+    def select(self, features: Iterable[str]) -> Baseline:
+        """Return the baseline of some of its features, in the order given.
+
+        Raises
+        ------
+        ProfileError
+            If there is no such feature.
+        """
+        places = [self._place(feature) for feature in features]
+        grids = tuple(self.grids[place] for place in places)
+        grid_id = grid_digest(grids)
+        moments = self.reference.moments
+        if moments is not None:
+            moments = moments[[self._row(place) for place in places if isinstance(self.grids[place], NumericalGrid)]]
+        reference = Profile(
+            grid_id=grid_id,
+            rows=self.rows,
+            counts=np.concatenate([self.cells(self.reference, grid.name) for grid in grids]),
+            moments=moments,
+        )
+        return Baseline(grids=grids, offsets=offsets_of(grids), grid_id=grid_id, reference=reference)
 
     def to_bytes(self) -> bytes:
         """Return the baseline as compact, checksummed bytes, to be read back by :meth:`from_bytes`."""
@@ -113,6 +138,10 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         baseline = cls(grids=grids, offsets=offsets_of(grids), grid_id=grid_digest(grids), reference=reference)
         baseline.check(reference)
         return baseline
+
+    def _row(self, place: int) -> int:
+        """Return the row of the moments that belongs to a numerical feature."""
+        return sum(isinstance(grid, NumericalGrid) for grid in self.grids[:place])
 
     def _place(self, feature: str) -> int:
         try:

@@ -8,27 +8,48 @@ import numpy as np
 import pyarrow as pa
 
 from vernal.errors import ProfileError
-from vernal.profile.baseline import Baseline, empty_profile, grid_digest, offsets_of
-from vernal.profile.columns import Numbers, categories, column_of, numbers
-from vernal.profile.counting import profile_batch
-from vernal.profile.counts import Profile
-from vernal.profile.grid import FeatureKind, Grid, NumericalGrid, cut, rank
+from vernal.profile.baseline import Baseline, grid_digest, offsets_of
+from vernal.profile.columns import Mask, Numbers, numbers
+from vernal.profile.counting import (
+    Counted,
+    count,
+    count_categories,
+    edges_for,
+    finite_part,
+    gathered,
+    in_threads,
+    moments_of,
+)
+from vernal.profile.counts import NO_MOMENTS
+from vernal.profile.grid import CategoryGrid, FeatureKind, Grid, NumericalGrid, cut
+from vernal.profile.source import ColumnSource, TableSource
+from vernal.profile.vocabulary import count_vocabulary
+
+_SAMPLE = 1 << 20
+"""Values from which the quantiles are taken; of more rows every second, fourth, eighth ... counts for them."""
+
+_SINGLE = {np.dtype(np.float32), np.dtype(np.float16)}
 
 
-def build_baseline(data: pa.Table | Iterable[pa.RecordBatch], features: Mapping[str, FeatureKind]) -> Baseline:
+def build_baseline(
+    data: ColumnSource | pa.Table | Iterable[pa.RecordBatch], features: Mapping[str, FeatureKind], *, threads: int = 1
+) -> Baseline:
     """Cut the grids of all features on a reference and count it on them.
 
     Parameters
     ----------
     data
-        The reference, as a table or in batches (which are kept until the end); other columns are ignored.
+        The reference: a source, a table, or batches (which are kept until the end); other columns are ignored.
     features
         The features to watch and how each is compared.
+    threads
+        Features worked on at the same time; the result does not depend on it.
 
     Returns
     -------
     Baseline
-        A feature without any value in the reference has cells for values and nulls all the same.
+        A feature without any value in the reference has cells for values and nulls all the same. Beyond a million rows
+        the grid is cut on an even sample; the counts are those of all rows.
 
     Raises
     ------
@@ -42,42 +63,96 @@ def build_baseline(data: pa.Table | Iterable[pa.RecordBatch], features: Mapping[
     >>> baseline.rows, baseline.summary(baseline.reference, "delay").maximum
     (4, 2.5)
     """
-    batches = data.to_batches() if isinstance(data, pa.Table) else list(data)
+    source = data if isinstance(data, ColumnSource) else TableSource(data)
     if not features:
         raise ProfileError("baseline: found no features, expected at least one to watch")
-    if not sum(batch.num_rows for batch in batches):
+    if not source.rows:
         raise ProfileError("baseline: found no reference rows, expected at least 1")
-    grids = tuple(_grid(name, FeatureKind(kind), batches) for name, kind in features.items())
-    unfilled = _on(grids)
-    reference = empty_profile(unfilled)
-    for batch in batches:
-        reference = reference.merge(profile_batch(unfilled, batch))
-    return _on(grids, reference)
 
+    def build(feature: tuple[str, FeatureKind]) -> tuple[Grid, Counted]:
+        name, kind = feature
+        return _numerical(name, source) if FeatureKind(kind) is FeatureKind.NUMERICAL else _categorical(name, source)
 
-def _on(grids: tuple[Grid, ...], reference: Profile | None = None) -> Baseline:
+    built = in_threads(build, features.items(), threads)
+    grids = tuple(grid for grid, _ in built)
     grid_id = grid_digest(grids)
-    nothing = Profile(grid_id=grid_id, rows=0, counts=np.empty(0, dtype=np.int64), moments=None)
-    return Baseline(grids=grids, offsets=offsets_of(grids), grid_id=grid_id, reference=reference or nothing)
+    reference = gathered(grid_id, source.rows, [counted for _, counted in built])
+    return Baseline(grids=grids, offsets=offsets_of(grids), grid_id=grid_id, reference=reference)
 
 
-def _grid(name: str, kind: FeatureKind, batches: list[pa.RecordBatch]) -> Grid:
-    columns = (column_of(batch, name) for batch in batches)
-    if kind is FeatureKind.NUMERICAL:
-        return _numerical(name, columns)
-    counted: dict[str, int] = {}
-    for column in columns:
-        codes, labels = categories(name, column)
-        rows = np.bincount(codes + 1, minlength=len(labels) + 1)[1:]
-        for label, count in zip(labels.to_pylist(), rows.tolist(), strict=True):
-            if label is not None and count:
-                counted[label] = counted.get(label, 0) + count
-    return rank(name, counted)
+def _numerical(name: str, source: ColumnSource) -> tuple[NumericalGrid, Counted]:
+    sample = _Sample()
+    for chunk in source.chunks(name):
+        sample.add(*numbers(name, chunk))
+    ordered = sample.ordered()
+    grid = cut(name, finite_part(ordered), narrow=ordered.dtype in _SINGLE)
+    if not sample.is_whole:
+        return grid, count(grid, source.chunks(name))
+    return grid, _counted_whole(grid, ordered, nulls=sample.nulls)
 
 
-def _numerical(name: str, columns: Iterable[pa.Array]) -> NumericalGrid:
-    parts: list[Numbers] = []
-    for column in columns:
-        values, valid = numbers(name, column)
-        parts.append(values if valid is None else values[valid])
-    return cut(name, np.concatenate(parts))
+def _counted_whole(grid: NumericalGrid, ordered: Numbers, *, nulls: int) -> Counted:
+    """Return the counts of a column that was sorted as a whole."""
+    finite = finite_part(ordered)
+    cells = np.zeros(grid.width, dtype=np.int64)
+    below = finite.searchsorted(edges_for(grid, finite), "right")
+    cells[: grid.intervals] = np.diff(below, prepend=0, append=finite.size)
+    cells[-2:] = ordered.size - finite.size, nulls
+    return Counted(cells, moments_of(finite) if finite.size else np.array(NO_MOMENTS))
+
+
+class _Sample:
+    """All values of a column while they are few; beyond that an even sample of them, with the extremes of all.
+
+    Values are chosen by their place among all, so how they are cut into chunks does not matter.
+    """
+
+    def __init__(self) -> None:
+        self.nulls = 0
+        self._rows = 0
+        self._stride = 1
+        self._kept: list[Numbers] = []
+        self._held = 0
+        self._extremes: list[Numbers] = []
+
+    @property
+    def is_whole(self) -> bool:
+        return self._stride == 1
+
+    def add(self, values: Numbers, valid: Mask | None) -> None:
+        present = values if valid is None else values[valid]
+        self.nulls += values.size - present.size
+        if not self.is_whole:
+            self._extremes.append(_extremes(present))
+        chosen = present[-self._rows % self._stride :: self._stride]
+        self._kept.append(chosen if self.is_whole else chosen.copy())  # a view would hold on to the whole chunk
+        self._held += chosen.size
+        self._rows += present.size
+        while self._held > _SAMPLE:
+            self._halve()
+
+    def ordered(self) -> Numbers:
+        ordered = np.concatenate(self._kept + self._extremes)
+        ordered.sort()
+        return ordered
+
+    def _halve(self) -> None:
+        whole = np.concatenate(self._kept)
+        if self.is_whole:
+            self._extremes.append(_extremes(whole))
+        self._kept = [whole[::2].copy()]
+        self._held = self._kept[0].size
+        self._stride *= 2
+
+
+def _extremes(values: Numbers) -> Numbers:
+    """Return the least and the greatest finite value, or nothing."""
+    finite = values[np.isfinite(values)]
+    return np.array([finite.min(), finite.max()], dtype=values.dtype) if finite.size else finite
+
+
+def _categorical(name: str, source: ColumnSource) -> tuple[CategoryGrid, Counted]:
+    grid, cells = count_vocabulary(name, source.chunks(name))
+    if cells is None:
+        cells = count_categories(grid, source.chunks(name), parts=2 if grid.split else 1)
+    return grid, Counted(cells, None)

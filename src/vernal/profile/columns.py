@@ -17,6 +17,7 @@ from vernal.errors import ProfileError
 Numbers = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]
 
 
 def column_of(batch: pa.RecordBatch, feature: str) -> pa.Array:
@@ -62,40 +63,56 @@ def numbers(feature: str, column: pa.Array) -> tuple[Numbers, Mask | None]:
     return _values(plain), _valid(plain)
 
 
-def categories(feature: str, column: pa.Array) -> tuple[Codes, pa.Array]:
-    """Return a column as codes into its distinct values.
+def encoded(feature: str, column: pa.Array) -> tuple[Codes, pa.Array]:
+    """Return a column as codes into a dictionary of its distinct values.
 
     Parameters
     ----------
     feature
         For messages.
     column
-        Strings, or anything that Arrow writes as a string; 1, 1.0 and a decimal 1 are the same category, and NaN is
-        a null.
+        Strings, or anything that Arrow writes as a string.
 
     Returns
     -------
-    codes, labels
-        Codes of shape ``(n,)``, -1 for null; labels as an Arrow ``large_string`` array, in which nulls may occur.
+    codes, dictionary
+        Codes of shape ``(n,)``, -1 for null and NaN; the dictionary in the column's own type, in which nulls may occur.
 
     Raises
     ------
     ProfileError
-        If the column holds lists, structures or other values without a written form.
+        If the column holds lists, structures or other values that have no dictionary.
     """
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     try:
-        labels = encoded.dictionary.cast(pa.large_string())
+        dictionary_array = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        found = encoded.dictionary.type
-        raise ProfileError(f"feature {feature}: found a column of {found}, expected strings or numbers") from None
-    codes = _values(encoded.indices).astype(np.int64)
-    valid = _valid(encoded.indices)
+        raise _no_category(feature, column.type) from None
+    dictionary = dictionary_array.dictionary
+    codes = _values(dictionary_array.indices).astype(np.int64)
+    valid = _valid(dictionary_array.indices)
     if valid is not None:
         codes[~valid] = -1
-    if pa.types.is_floating(encoded.dictionary.type):
-        codes = _without_nan(codes, encoded.dictionary)
-    return codes, labels
+    if pa.types.is_floating(dictionary.type):
+        codes = _without_nan(codes, dictionary)
+    return codes, dictionary
+
+
+def labels_of(feature: str, dictionary: pa.Array) -> pa.Array:
+    """Return distinct values as ``large_string``, so that 1, 1.0 and a decimal 1 are the same category.
+
+    Raises
+    ------
+    ProfileError
+        If the values have no written form.
+    """
+    try:
+        return dictionary.cast(pa.large_string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        raise _no_category(feature, dictionary.type) from None
+
+
+def _no_category(feature: str, found: pa.DataType) -> ProfileError:
+    return ProfileError(f"feature {feature}: found a column of {found}, expected strings or numbers")
 
 
 def positions(values: pa.Array, vocabulary: pa.Array) -> Codes:
@@ -111,13 +128,20 @@ def positions(values: pa.Array, vocabulary: pa.Array) -> Codes:
     return places
 
 
-def strings(values: list[str]) -> pa.Array:
-    """Return an Arrow ``large_string`` array of Python strings, none of them null."""
-    encoded = [value.encode() for value in values]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    return pa.Array.from_buffers(
-        pa.large_string(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
-    )
+def indices(places: Codes) -> pa.Array:
+    """Return whole numbers as an Arrow array."""
+    return pa.Array.from_buffers(pa.int64(), places.size, [None, pa.py_buffer(places.astype(np.int64))])
+
+
+def whole_numbers(array: pa.Array) -> Codes:
+    """Return an Arrow array of whole numbers, none of them null."""
+    return _values(array).astype(np.int64)
+
+
+def is_valid(array: pa.Array) -> Mask:
+    """Return which values are not null."""
+    valid = _valid(array)
+    return np.ones(len(array), dtype=np.bool_) if valid is None else valid
 
 
 def _plain_type(feature: str, found: pa.DataType) -> pa.DataType:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from vernal.errors import ProfileError
 from vernal.profile.baseline import Baseline
-from vernal.profile.counts import Counts, Profile
-from vernal.profile.grid import FeatureKind, Grid, NumericalGrid
-from vernal.stats.binning import merge_cells
-from vernal.stats.distance import Divergence, KolmogorovSmirnov, jensen_shannon, kolmogorov_smirnov, psi
+from vernal.profile.binning import Binning
+from vernal.profile.counts import COUNT, M2, Moments, Profile, joint_moments, summary
+from vernal.profile.grid import FeatureKind, NumericalGrid
+from vernal.stats.distance import (
+    ChiSquares,
+    Divergences,
+    KolmogorovSmirnovs,
+    chi_square_many,
+    hellinger_many,
+    jensen_shannon_many,
+    kolmogorov_smirnov_many,
+    psi_many,
+    total_variation_many,
+    wasserstein_many,
+)
 from vernal.stats.multiple import benjamini_hochberg, rejection_level
+
+Floats = npt.NDArray[np.float64]
 
 
 class Distance(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,12 +45,23 @@ class Distance(msgspec.Struct, frozen=True, kw_only=True):
     upper: float | None = None
 
 
+class Homogeneity(msgspec.Struct, frozen=True, kw_only=True):
+    """The chi-squared test that both sets of rows come from one distribution."""
+
+    statistic: float
+    dof: int
+    p_value: float
+    method: str
+
+
 class FeatureComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One feature in two sets of rows; ``reference_`` marks the older set.
 
-    Distances are ``None`` where a side has no rows (Kolmogorov-Smirnov also for categorical features and without finite
-    values). Shares are of all rows and ``None`` without rows, or where the kind of feature has no such cell.
-    ``sufficient`` tells whether both sides reach the minimum number of rows.
+    Distances are ``None`` where a side has no rows (Kolmogorov-Smirnov and Wasserstein also for categorical features
+    and without finite values). ``wasserstein`` is in standard deviations of the reference, ``None`` if that has none.
+    Rows are those in which the feature was counted: all, but where a reference has rare categories one half of it.
+    Shares are of these, and ``None`` without rows or where the kind of feature has no such cell. ``sufficient`` tells
+    whether both sides reach the minimum number of rows.
     """
 
     feature: str
@@ -50,6 +72,10 @@ class FeatureComparison(msgspec.Struct, frozen=True, kw_only=True):
     psi: Distance | None
     js: Distance | None
     ks: Distance | None
+    chi_square: Homogeneity | None
+    hellinger: float | None
+    total_variation: float | None
+    wasserstein: float | None
     null_share: float | None
     reference_null_share: float | None
     nonfinite_share: float | None
@@ -57,13 +83,23 @@ class FeatureComparison(msgspec.Struct, frozen=True, kw_only=True):
     out_of_range_share: float | None
     mean: float | None
     reference_mean: float | None
+    deviation: float | None
+    reference_deviation: float | None
 
 
 def compare(
-    baseline: Baseline, profile: Profile, *, alpha: float = 0.01, bins: int = 10, min_rows: int = 1000
+    baseline: Baseline,
+    profile: Profile,
+    *,
+    alpha: float = 0.01,
+    bins: int = 10,
+    min_rows: int = 1000,
+    binning: Binning | None = None,
 ) -> tuple[FeatureComparison, ...]:
     """Hold a window against the reference of its baseline; see :func:`compare_profiles` for the parameters."""
-    return compare_profiles(baseline, baseline.reference, profile, alpha=alpha, bins=bins, min_rows=min_rows)
+    return compare_profiles(
+        baseline, baseline.reference, profile, alpha=alpha, bins=bins, min_rows=min_rows, binning=binning
+    )
 
 
 def compare_profiles(
@@ -74,6 +110,7 @@ def compare_profiles(
     alpha: float = 0.01,
     bins: int = 10,
     min_rows: int = 1000,
+    binning: Binning | None = None,
 ) -> tuple[FeatureComparison, ...]:
     """Hold one window against another on the same grid.
 
@@ -90,6 +127,8 @@ def compare_profiles(
         Bins of a numerical feature for PSI and Jensen-Shannon, of about equal mass in the baseline.
     min_rows
         Rows from which the comparison counts as sufficient; distances are given all the same.
+    binning
+        The baseline's layout with these ``bins``, for who compares more than once; see :meth:`Binning.of`.
 
     Returns
     -------
@@ -107,101 +146,139 @@ def compare_profiles(
     baseline.check(current)
     if min_rows < 1:
         raise ProfileError(f"min_rows: found {min_rows}, expected at least 1")
-    found = [_distances(baseline, grid, reference, current, bins=bins, alpha=alpha) for grid in baseline.grids]
-    numerical = [isinstance(grid, NumericalGrid) for grid in baseline.grids]
-    usual = _adjusted([one.psi if number else one.js for one, number in zip(found, numerical, strict=True)], alpha)
-    unusual = _adjusted([one.js if number else one.psi for one, number in zip(found, numerical, strict=True)], alpha)
-    ks = _adjusted([one.ks for one in found], alpha)
-    sufficient = min(reference.rows, current.rows) >= min_rows
-    return tuple(
-        FeatureComparison(
+    layout = Binning.of(baseline, bins=bins) if binning is None else binning
+    measured = _Measured(baseline, layout, reference, current, alpha)
+    return tuple(measured.feature(place, min_rows=min_rows) for place in range(len(baseline.grids)))
+
+
+class _Measured:
+    """Everything about all features, measured at once and read out feature by feature."""
+
+    def __init__(self, baseline: Baseline, layout: Binning, reference: Profile, current: Profile, alpha: float) -> None:
+        self._baseline, self._reference, self._current = baseline, reference, current
+        self._numerical = np.array([isinstance(grid, NumericalGrid) for grid in baseline.grids])
+        self._row = np.cumsum(self._numerical) - 1  # of the moments, where the feature is numerical
+        r, c = layout.binned(reference), layout.binned(current)
+        psi, js = psi_many(r, c, layout.bin_starts), jensen_shannon_many(r, c, layout.bin_starts)
+        usual = _family(alpha, (psi, self._numerical), (js, ~self._numerical))
+        unusual = _family(alpha, (psi, ~self._numerical), (js, self._numerical))
+        self._psi, self._js = ({**one, **other} for one, other in zip(usual, unusual, strict=True))
+        self._chi_square = chi_square_many(r, c, layout.bin_starts)
+        self._hellinger = hellinger_many(r, c, layout.bin_starts)
+        self._total_variation = total_variation_many(r, c, layout.bin_starts)
+        self._ks: dict[int, Distance] = {}
+        self._wasserstein = np.empty(0)
+        if self._numerical.any():
+            r, c = reference.counts[layout.intervals], current.counts[layout.intervals]
+            ks = kolmogorov_smirnov_many(r, c, layout.interval_starts, points=layout.points)
+            (self._ks,) = _family(alpha, (ks, np.ones(layout.interval_starts.size, np.bool_)))
+            lefts, rights = layout.limits(joint_moments(reference, current))
+            moved = wasserstein_many(r, c, layout.interval_starts, lefts=lefts, rights=rights)
+            self._wasserstein = moved / _deviations(baseline.reference.moments, layout.interval_starts.size)
+
+    def feature(self, place: int, *, min_rows: int) -> FeatureComparison:
+        """Return what was measured of one feature."""
+        grid, number = self._baseline.grids[place], bool(self._numerical[place])
+        row = int(self._row[place])
+        now, then = self._moments(self._current, place), self._moments(self._reference, place)
+        return FeatureComparison(
             feature=grid.name,
             kind=grid.kind,
-            rows=current.rows,
-            reference_rows=reference.rows,
-            sufficient=sufficient,
-            psi=usual[i] if numerical[i] else unusual[i],
-            js=unusual[i] if numerical[i] else usual[i],
-            ks=ks[i],
-            null_share=_share(baseline, current, grid, _NULL),
-            reference_null_share=_share(baseline, reference, grid, _NULL),
-            nonfinite_share=_share(baseline, current, grid, _NONFINITE) if numerical[i] else None,
-            new_share=None if numerical[i] else _share(baseline, current, grid, _NEW),
-            out_of_range_share=_share(baseline, current, grid, _OUTSIDE) if numerical[i] else None,
-            mean=_mean(baseline, current, grid),
-            reference_mean=_mean(baseline, reference, grid),
+            rows=self._rows(self._current, place),
+            reference_rows=self._rows(self._reference, place),
+            sufficient=min(self._reference.rows, self._current.rows) >= min_rows,
+            psi=self._psi.get(place),
+            js=self._js.get(place),
+            ks=self._ks.get(row) if number else None,
+            chi_square=_homogeneity(self._chi_square, place),
+            hellinger=_known(self._hellinger[place]),
+            total_variation=_known(self._total_variation[place]),
+            wasserstein=_known(self._wasserstein[row]) if number else None,
+            null_share=self._share(self._current, place, _NULL),
+            reference_null_share=self._share(self._reference, place, _NULL),
+            nonfinite_share=self._share(self._current, place, _NONFINITE) if number else None,
+            new_share=None if number else self._share(self._current, place, _NEW),
+            out_of_range_share=self._share(self._current, place, _OUTSIDE) if number else None,
+            mean=now[0],
+            reference_mean=then[0],
+            deviation=now[1],
+            reference_deviation=then[1],
         )
-        for i, grid in enumerate(baseline.grids)
-    )
+
+    def _share(self, profile: Profile, place: int, cells: tuple[int, ...]) -> float | None:
+        first, width = self._baseline.offsets[place], self._baseline.grids[place].width
+        rows = self._rows(profile, place)
+        return sum(int(profile.counts[first + cell % width]) for cell in cells) / rows if rows else None
+
+    def _rows(self, profile: Profile, place: int) -> int:
+        """Return the rows in which a feature was counted: of a split reference, half of them."""
+        first = self._baseline.offsets[place]
+        return int(profile.counts[first : first + self._baseline.grids[place].width].sum())
+
+    def _moments(self, profile: Profile, place: int) -> tuple[float | None, float | None]:
+        if profile.moments is None or not self._numerical[place]:
+            return None, None
+        found = summary(profile.moments[self._row[place]].tolist())
+        return (None, None) if found is None else (_known(found.mean), _known(found.variance**0.5))
 
 
-_NULL, _NONFINITE, _NEW, _OUTSIDE = [-1], [-2], [-2], [0, -3]
+_NULL, _NONFINITE, _NEW, _OUTSIDE = (-1,), (-2,), (-2,), (0, -3)
 """Places of a feature's special cells; a numerical one's intervals end at -3, the first and last being outside."""
 
 
-class _Distances(NamedTuple):
-    psi: Divergence | None
-    js: Divergence | None
-    ks: KolmogorovSmirnov | None
+Tested = Divergences | KolmogorovSmirnovs
 
 
-def _distances(
-    baseline: Baseline, grid: Grid, reference: Profile, current: Profile, *, bins: int, alpha: float
-) -> _Distances:
-    if not (reference.rows and current.rows):
-        return _Distances(None, None, None)
-    r: Counts = baseline.cells(reference, grid.name)
-    c: Counts = baseline.cells(current, grid.name)
-    ks = None
-    if isinstance(grid, NumericalGrid):
-        r_intervals, c_intervals = r[: grid.intervals], c[: grid.intervals]
-        if r_intervals.any() and c_intervals.any():
-            ks = kolmogorov_smirnov(r_intervals, c_intervals, points=grid.points, alpha=alpha)
-        starts = _bin_starts(grid, baseline.cells(baseline.reference, grid.name)[: grid.intervals], bins)
-        r, c = _merged(r, starts), _merged(c, starts)
-    return _Distances(psi(r, c, alpha=alpha), jensen_shannon(r, c, alpha=alpha), ks)
+def _family(alpha: float, *parts: tuple[Tested, npt.NDArray[np.bool_]]) -> list[dict[int, Distance]]:
+    """Return, for the places chosen of each part, the distances of one family of tests with its false discoveries held.
 
-
-def _bin_starts(grid: NumericalGrid, reference: Counts, bins: int) -> Counts:
-    """Return the first cell of every bin, non-finite values and nulls being bins of their own."""
-    if reference.any():
-        merged = merge_cells(reference, bins=bins, points=grid.points)
-        firsts = np.flatnonzero(np.diff(merged, prepend=-1))
-    else:
-        firsts = np.zeros(1, dtype=np.int64)  # a reference without values: any value at all is the news
-    starts: Counts = np.r_[firsts, grid.intervals, grid.intervals + 1]
-    return starts
-
-
-def _merged(cells: Counts, starts: Counts) -> Counts:
-    merged: Counts = np.add.reduceat(cells, starts)
-    return merged
-
-
-def _adjusted(found: Sequence[Divergence | KolmogorovSmirnov | None], alpha: float) -> list[Distance | None]:
-    """Return one family of distances with p-values and critical values that control its false discoveries."""
-    p_values = [one.p_value for one in found if one is not None]
+    Places without rows on a side were not tested and are left out.
+    """
+    places = [np.flatnonzero(chosen & np.isfinite(found.p_value)) for found, chosen in parts]
+    p_values = np.concatenate([found.p_value[some] for (found, _), some in zip(parts, places, strict=True)])
     level = rejection_level(p_values, alpha=alpha)
     adjusted = iter(benjamini_hochberg(p_values).tolist())
-    return [None if one is None else _distance(one, next(adjusted), level) for one in found]
+    return [
+        {
+            place: _distance(found, critical, place, next(adjusted))
+            for place, critical in zip(some.tolist(), found.critical_at(level)[some].tolist(), strict=True)
+        }
+        for (found, _), some in zip(parts, places, strict=True)
+    ]
 
 
-def _distance(found: Divergence | KolmogorovSmirnov, adjusted_p: float, level: float) -> Distance:
-    score, upper = (found.distance, found.upper) if isinstance(found, KolmogorovSmirnov) else (found.score, None)
+def _distance(found: Tested, critical: float, place: int, adjusted_p: float) -> Distance:
+    score, upper = (found.distance, found.upper) if isinstance(found, KolmogorovSmirnovs) else (found.score, None)
     return Distance(
-        score=score,
-        critical=found.critical_at(level),
-        p_value=found.p_value,
+        score=float(score[place]),
+        critical=critical,
+        p_value=float(found.p_value[place]),
         adjusted_p=adjusted_p,
-        method=found.method,
-        upper=upper,
+        method=found.method[place],
+        upper=None if upper is None else float(upper[place]),
     )
 
 
-def _share(baseline: Baseline, profile: Profile, grid: Grid, places: list[int]) -> float | None:
-    return float(baseline.cells(profile, grid.name)[places].sum()) / profile.rows if profile.rows else None
+def _homogeneity(found: ChiSquares, place: int) -> Homogeneity | None:
+    statistic = _known(found.statistic[place])
+    if statistic is None:
+        return None
+    return Homogeneity(
+        statistic=statistic,
+        dof=int(found.dof[place]),
+        p_value=float(found.p_value[place]),
+        method=found.method[place],
+    )
 
 
-def _mean(baseline: Baseline, profile: Profile, grid: Grid) -> float | None:
-    moments = baseline.summary(profile, grid.name)
-    return None if moments is None else moments.mean
+def _deviations(moments: Moments | None, features: int) -> Floats:
+    """Return the standard deviation of each numerical feature, NaN where it is 0, not finite or not known."""
+    if moments is None:
+        return np.full(features, np.nan)
+    with np.errstate(invalid="ignore"):
+        deviations: Floats = np.sqrt(moments[:, M2] / np.maximum(moments[:, COUNT] - 1, 1))
+    return np.where((deviations > 0) & np.isfinite(deviations), deviations, np.nan)
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

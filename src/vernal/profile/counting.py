@@ -1,188 +1,139 @@
-"""Counting record batches on a baseline's cells: in bulk, or hour by hour."""
+"""Counting columns on the cells of a baseline's grids, in bulk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from vernal.errors import ProfileError
-from vernal.profile.baseline import Baseline, empty_profile
-from vernal.profile.columns import Codes, Mask, Numbers, categories, column_of, numbers, positions
-from vernal.profile.counts import NO_MOMENTS, Counts, Moments, Profile, merge_moments
-from vernal.profile.grid import CategoryGrid, NumericalGrid
+from vernal.profile.baseline import Baseline
+from vernal.profile.columns import Counts, Numbers, numbers, positions
+from vernal.profile.counts import NO_MOMENTS, Moments, Profile, merge_moments
+from vernal.profile.grid import CategoryGrid, Grid, NumericalGrid
+from vernal.profile.source import ColumnSource, TableSource
+from vernal.profile.tally import Tally
 
-_BLOCK = 65_536
+BLOCK = 65_536
 """Values sorted together: a block fits the cache, and looking up the edges in it beats looking up every value."""
 
-_BULK_ROWS = 4_096
-"""Rows per hour from which sorting an hour's values beats looking up each one's cell."""
+_WAITING = 1_000_000
+"""Categories that may wait to be looked up together."""
 
-_HOURS_TOGETHER = 168
-"""Hours counted in one dense table, which bounds its memory."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def profile_batch(baseline: Baseline, batch: pa.RecordBatch | pa.Table) -> Profile:
+class Counted(NamedTuple):
+    """One feature's rows on the cells of its grid, shape ``(width,)``; moments only of numbers, shape ``(5,)``."""
+
+    cells: Counts
+    moments: Moments | None
+
+
+def profile_rows(baseline: Baseline, data: ColumnSource | pa.Table | pa.RecordBatch, *, threads: int = 1) -> Profile:
     """Count rows on a baseline's cells.
 
     Parameters
     ----------
     baseline
         Says which columns are counted, and how.
-    batch
+    data
         At least the baseline's features, in any order; other columns are ignored. No rows are fine.
+    threads
+        Columns counted at the same time; the result does not depend on it.
 
     Raises
     ------
     ProfileError
         If a feature is missing or has a type that cannot be counted as its kind.
     """
-    if isinstance(batch, pa.Table):
-        profile = empty_profile(baseline)
-        for part in batch.to_batches():
-            profile = profile.merge(profile_batch(baseline, part))
-        return profile
-    counts = np.zeros(baseline.width, dtype=np.int64)
-    moments: list[Moments] = []
-    for grid, offset in zip(baseline.grids, baseline.offsets, strict=True):
-        column = column_of(batch, grid.name)
-        cells = counts[offset : offset + grid.width]
-        if isinstance(grid, NumericalGrid):
-            moments.append(_count_numbers(grid, column, cells))
-        else:
-            cells += _count_categories(grid, column)
-    stacked = np.stack(moments) if moments else np.empty((0, len(NO_MOMENTS)))
-    return Profile(grid_id=baseline.grid_id, rows=batch.num_rows, counts=counts, moments=stacked)
+    source = TableSource(data) if isinstance(data, pa.Table | pa.RecordBatch) else data
+    costly_first = sorted(baseline.grids, key=lambda grid: isinstance(grid, NumericalGrid))
+    found = in_threads(lambda grid: count(grid, source.chunks(grid.name)), costly_first, threads)
+    by_name = {grid.name: counted for grid, counted in zip(costly_first, found, strict=True)}
+    counted = [by_name[grid.name] for grid in baseline.grids]
+    return gathered(baseline.grid_id, source.rows, counted)
 
 
-def profile_by_hour(baseline: Baseline, batch: pa.RecordBatch | pa.Table, hours: npt.ArrayLike) -> dict[int, Profile]:
-    """Count rows on a baseline's cells, hour by hour.
+def gathered(grid_id: str, rows: int, counted: list[Counted]) -> Profile:
+    """Return the profile of features that were counted one by one, at least one."""
+    moments = [one.moments for one in counted if one.moments is not None]
+    return Profile(
+        grid_id=grid_id,
+        rows=rows,
+        counts=np.concatenate([one.cells for one in counted]),
+        moments=np.stack(moments) if moments else np.empty((0, len(NO_MOMENTS))),
+    )
 
-    Parameters
-    ----------
-    baseline
-        Says which columns are counted, and how.
-    batch
-        At least the baseline's features, in any order.
-    hours
-        The hour of each row (hours since an epoch), in any order, shape ``(n,)``.
 
-    Returns
-    -------
-    dict[int, Profile]
-        One profile per hour that has rows, in order of time. Merged they are the profile of the batch.
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> list[Result]:
+    """Return what ``work`` makes of each item, in order; numpy and Arrow let go of the interpreter while they work."""
+    if threads <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))
+
+
+def count(grid: Grid, chunks: Iterable[pa.Array]) -> Counted:
+    """Count a column on the cells of its grid.
 
     Raises
     ------
     ProfileError
-        If ``hours`` does not fit, or a feature is missing or has a type that cannot be counted as its kind.
+        If the column has a type that cannot be counted as its kind.
     """
-    when = np.asarray(hours, dtype=np.int64)
-    if when.shape != (batch.num_rows,):
-        raise ProfileError(f"hours: found shape {when.shape}, expected ({batch.num_rows},), one per row")
-    profiles: dict[int, Profile] = {}
-    start = 0
-    for part in batch.to_batches() if isinstance(batch, pa.Table) else [batch]:
-        for hour, profile in _batch_by_hour(baseline, part, when[start : start + part.num_rows]):
-            profiles[hour] = profiles[hour].merge(profile) if hour in profiles else profile
-        start += part.num_rows
-    return dict(sorted(profiles.items()))
+    if isinstance(grid, NumericalGrid):
+        return _count_numbers(grid, chunks)
+    return Counted(count_categories(grid, chunks), None)
 
 
-def _batch_by_hour(baseline: Baseline, batch: pa.RecordBatch, when: Codes) -> Iterator[tuple[int, Profile]]:
-    if (when[1:] < when[:-1]).any():
-        order = np.argsort(when, kind="stable")
-        indices = pa.Array.from_buffers(pa.int64(), order.size, [None, pa.py_buffer(order.astype(np.int64))])
-        batch, when = batch.take(indices), when[order]
-    starts = np.flatnonzero(np.r_[True, when[1:] != when[:-1]]) if when.size else np.empty(0, dtype=np.int64)
-    ends = np.r_[starts[1:], when.size]
-    for first in range(0, starts.size, _HOURS_TOGETHER):
-        begin, end = starts[first : first + _HOURS_TOGETHER], ends[first : first + _HOURS_TOGETHER]
-        rows = int(end[-1] - begin[0])
-        if rows >= _BULK_ROWS * begin.size:
-            for a, b in zip(begin.tolist(), end.tolist(), strict=True):
-                yield int(when[a]), profile_batch(baseline, batch.slice(a, b - a))
-        else:
-            part = batch.slice(int(begin[0]), rows)
-            yield from zip(when[begin].tolist(), _count_hours(baseline, part, begin - begin[0], rows), strict=True)
-
-
-def _count_hours(baseline: Baseline, batch: pa.RecordBatch, starts: Codes, rows: int) -> Iterator[Profile]:
-    """Yield the profile of each hour of rows that are in order of time, from one table of hours by cells."""
-    lengths = np.diff(np.r_[starts, rows])
-    hour = np.repeat(np.arange(starts.size), lengths)
-    counts = np.zeros((starts.size, baseline.width), dtype=np.int64)
-    moments = np.tile(NO_MOMENTS, (starts.size, baseline.numerical, 1))
-    number = 0
-    for grid, offset in zip(baseline.grids, baseline.offsets, strict=True):
-        column = column_of(batch, grid.name)
-        if isinstance(grid, NumericalGrid):
-            cells, values, finite = _cells_of_numbers(grid, column)
-            moments[:, number] = _moments_by_hour(values, finite, hour, starts)
-            number += 1
-        else:
-            cells = _cells_of_categories(grid, column)
-        table = np.bincount(hour * grid.width + cells, minlength=starts.size * grid.width)
-        counts[:, offset : offset + grid.width] = table.reshape(starts.size, grid.width)
-    for i, length in enumerate(lengths.tolist()):
-        yield Profile(grid_id=baseline.grid_id, rows=length, counts=counts[i].copy(), moments=moments[i].copy())
-
-
-def _count_numbers(grid: NumericalGrid, column: pa.Array, cells: Counts) -> Moments:
-    """Add a column to the feature's cells and return its moments."""
-    values, valid = numbers(grid.name, column)
-    present = _compared(grid, values if valid is None else values[valid])
-    edges = _edges(grid, present)
-    cells[-1] += values.size - present.size
+def _count_numbers(grid: NumericalGrid, chunks: Iterable[pa.Array]) -> Counted:
+    cells = np.zeros(grid.width, dtype=np.int64)
     moments = [np.array(NO_MOMENTS)]
-    for start in range(0, present.size, _BLOCK):
-        block = np.sort(present[start : start + _BLOCK])
-        finite = block
-        if block.dtype.kind == "f":
-            finite = block[block.searchsorted(-np.inf, "right") : block.searchsorted(np.inf, "left")]
-        below = finite.searchsorted(edges, "right")
-        cells[: grid.intervals] += np.diff(below, prepend=0, append=finite.size)
-        cells[-2] += block.size - finite.size
-        if finite.size:
-            moments.append(_moments(finite))
+    for chunk in chunks:
+        values, valid = numbers(grid.name, chunk)
+        present = values if valid is None else values[valid]
+        cells[-1] += values.size - present.size
+        for start in range(0, present.size, BLOCK):
+            block = compared(grid, present[start : start + BLOCK])
+            finite = finite_part(np.sort(block))
+            cells[: grid.intervals] += np.diff(
+                finite.searchsorted(edges_for(grid, finite), "right"), prepend=0, append=finite.size
+            )
+            cells[-2] += block.size - finite.size
+            if finite.size:
+                moments.append(moments_of(finite))
     merged: Moments = merge_moments(np.stack(moments)[:, None])[0]
-    return merged
+    return Counted(cells, merged)
 
 
-def _count_categories(grid: CategoryGrid, column: pa.Array) -> Counts:
-    codes, labels = categories(grid.name, column)
-    rows = np.bincount(codes + 1, minlength=len(labels) + 1)
-    cells = np.r_[grid.width - 1, grid.cells(positions(labels, grid.vocabulary))]
-    return np.bincount(cells, weights=rows, minlength=grid.width).astype(np.int64)
+def count_categories(grid: CategoryGrid, chunks: Iterable[pa.Array], *, parts: int = 1) -> Counts:
+    """Count a categorical column on the cells of its grid, with two ``parts`` only every second row."""
+    cells = np.zeros(grid.width, dtype=np.int64)
+    tally = Tally(grid.name, parts=parts)
+    for chunk in chunks:
+        tally.add(chunk)
+        if tally.waiting > _WAITING:
+            cells += _on_cells(grid, *tally.take())
+    cells += _on_cells(grid, *tally.take())
+    cells[-1] += tally.nulls[-1]
+    return cells
 
 
-def _cells_of_numbers(grid: NumericalGrid, column: pa.Array) -> tuple[Codes, Numbers, Mask]:
-    """Return each row's cell, its value, and whether that is a finite one."""
-    values, valid = numbers(grid.name, column)
-    values = _compared(grid, values)
-    finite = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.size, dtype=np.bool_)
-    cells = _edges(grid, values).searchsorted(values, "left")
-    cells[~finite] = grid.width - 2
-    if valid is not None:
-        cells[~valid] = grid.width - 1
-        finite &= valid
-    return cells, values, finite
+def _on_cells(grid: CategoryGrid, labels: pa.Array, rows: Counts) -> Counts:
+    places = grid.cells(positions(labels, grid.vocabulary))
+    return np.bincount(places, weights=rows[:, -1], minlength=grid.width).astype(np.int64)
 
 
-def _cells_of_categories(grid: CategoryGrid, column: pa.Array) -> Codes:
-    codes, labels = categories(grid.name, column)
-    cells = np.r_[grid.width - 1, grid.cells(positions(labels, grid.vocabulary))]
-    of_rows: Codes = cells[codes + 1]
-    return of_rows
-
-
-def _edges(grid: NumericalGrid, values: Numbers) -> Numbers:
+def edges_for(grid: NumericalGrid, values: Numbers) -> Numbers:
+    """Return the edges in the type in which values are compared."""
     return grid.edges.astype(values.dtype) if grid.narrow else grid.edges
 
 
-def _compared(grid: NumericalGrid, values: Numbers) -> Numbers:
+def compared(grid: NumericalGrid, values: Numbers) -> Numbers:
     """Return values in the precision of the reference, so that 0.1 served is the 0.1 trained on."""
     if not grid.narrow or values.dtype == np.float32:
         return values
@@ -194,23 +145,17 @@ def _compared(grid: NumericalGrid, values: Numbers) -> Numbers:
     return narrowed
 
 
-def _moments(finite: Numbers) -> Moments:
+def finite_part(ordered: Numbers) -> Numbers:
+    """Return the finite ones of sorted values: infinities lie at the ends and NaN after them."""
+    if ordered.dtype.kind != "f":
+        return ordered
+    return ordered[ordered.searchsorted(-np.inf, "right") : ordered.searchsorted(np.inf, "left")]
+
+
+def moments_of(finite: Numbers) -> Moments:
     """Return the moments of sorted finite values, at least one."""
     with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float have no finite moments
         mean = float(finite.mean(dtype=np.float64))
         off = finite - mean
-        return np.array([finite.size, mean, float(off @ off), finite[0], finite[-1]], dtype=np.float64)
-
-
-def _moments_by_hour(values: Numbers, finite: Mask, hour: Codes, starts: Codes) -> Moments:
-    """Return the moments of every hour, shape ``(hours, 5)``."""
-    x = values.astype(np.float64)
-    inside = np.where(finite, x, 0.0)
-    count = np.add.reduceat(finite, starts, dtype=np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):  # as in _moments
-        mean = np.add.reduceat(inside, starts) / np.maximum(count, 1)
-        off = np.where(finite, inside - mean[hour], 0.0)
-        m2 = np.add.reduceat(off * off, starts)
-    least = np.minimum.reduceat(np.where(finite, x, np.inf), starts)
-    most = np.maximum.reduceat(np.where(finite, x, -np.inf), starts)
-    return np.stack((count, mean, m2, least, most), axis=-1)
+        off *= off  # no dot product: its threads would fight with ours
+        return np.array([finite.size, mean, float(off.sum()), finite[0], finite[-1]], dtype=np.float64)

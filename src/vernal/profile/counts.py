@@ -12,9 +12,9 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from vernal.errors import ProfileError
+from vernal.profile.columns import Counts
 from vernal.profile.encoding import decode_profile, encode_profile
 
-Counts = npt.NDArray[np.int64]
 Moments = npt.NDArray[np.float64]
 
 COUNT, MEAN, M2, MINIMUM, MAXIMUM = range(5)
@@ -58,11 +58,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             If the profiles are on different grids.
         """
         check_same_grid(self, other)
-        moments = None
-        if self.moments is not None and other.moments is not None:
-            moments = merge_moments(np.stack((self.moments, other.moments)))
         return Profile(
-            grid_id=self.grid_id, rows=self.rows + other.rows, counts=self.counts + other.counts, moments=moments
+            grid_id=self.grid_id,
+            rows=self.rows + other.rows,
+            counts=self.counts + other.counts,
+            moments=joint_moments(self, other),
         )
 
     def subtract(self, other: Profile) -> Profile:
@@ -156,6 +156,13 @@ def merge_moments(parts: npt.NDArray[np.float64]) -> Moments:
         mean = (count * parts[..., MEAN]).sum(axis=0) / some
         m2 = (parts[..., M2] + count * (parts[..., MEAN] - mean) ** 2).sum(axis=0)
     return np.stack((total, mean, m2, parts[..., MINIMUM].min(axis=0), parts[..., MAXIMUM].max(axis=0)), axis=-1)
+
+
+def joint_moments(one: Profile, other: Profile) -> Moments | None:
+    """Return the moments of the rows of both, ``None`` where either does not know its own."""
+    if one.moments is None or other.moments is None:
+        return None
+    return merge_moments(np.stack((one.moments, other.moments)))
 
 
 def summary(moments: Sequence[float]) -> Summary | None:

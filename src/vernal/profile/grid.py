@@ -10,13 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vernal.profile.columns import Codes, Numbers, strings
+from vernal.profile.columns import Codes, Numbers
 
 QUANTILES: Final = 320
 """Reference quantiles of a numerical grid: a multiple of 10, so that bins of a tenth are exact."""
 
 TOP_CATEGORIES: Final = 1000
-"""Categories counted one by one; the rarer ones of the reference are counted together."""
+"""Most categories that are counted one by one; the rarer ones of the reference are counted together."""
+
+VOCABULARY: Final = 200_000
+"""Categories of the reference that are known by name."""
 
 Edges = npt.NDArray[np.float64]
 
@@ -64,13 +67,17 @@ class NumericalGrid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class CategoryGrid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Cells of a categorical feature: the top categories, then other, new and null.
 
-    ``vocabulary`` (Arrow ``large_string``) holds every category of the reference, the ``top`` most frequent first, so
-    that a rare category is told from one never seen.
+    ``vocabulary`` (Arrow ``large_string``) holds the categories of the reference, the ``top`` most frequent first, so
+    that a rare category is told from one never seen. Unless it is ``complete`` it holds only the most frequent of very
+    many, and the reference too has rows in the cell of the new ones: then those are the ones outside the vocabulary.
+    ``split`` says that half of the reference's rows chose the categories and only the other half was counted.
     """
 
     name: str
     vocabulary: pa.Array
     top: int
+    complete: bool = True
+    split: bool = False
 
     kind: ClassVar[FeatureKind] = FeatureKind.CATEGORICAL
 
@@ -81,7 +88,7 @@ class CategoryGrid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def new(self) -> int:
-        """Cell of the categories that the reference does not have."""
+        """Cell of the categories that the vocabulary does not have."""
         return self.top + 1
 
     @property
@@ -100,59 +107,52 @@ class CategoryGrid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 Grid = NumericalGrid | CategoryGrid
 
 
-def cut(name: str, values: Numbers) -> NumericalGrid:
+def cut(name: str, ordered: Numbers, *, narrow: bool) -> NumericalGrid:
     """Return the grid of a numerical feature.
 
     Parameters
     ----------
     name
         The feature.
-    values
-        The reference's values without nulls, in any order, shape ``(n,)``; non-finite ones are left out.
+    ordered
+        Finite values of the reference (all, or an even sample with the extremes) in rising order, shape ``(n,)``.
+    narrow
+        Whether the reference is in single precision.
 
     Returns
     -------
     NumericalGrid
         At most ``QUANTILES`` intervals of about equal mass, two outside the range, and two for each repeated quantile.
     """
-    narrow = values.dtype in {np.dtype(np.float32), np.dtype(np.float16)}
-    finite = np.sort(values[np.isfinite(values)] if values.dtype.kind == "f" else values)
-    if not finite.size:
+    if not ordered.size:
         return NumericalGrid(name=name, edges=np.empty(0), narrow=narrow)
-    precise = finite.astype(np.float32 if narrow else np.float64)
-    ranks = np.ceil(np.arange(1, QUANTILES) / QUANTILES * finite.size).astype(np.int64) - 1
-    inner, repeats = np.unique(precise[np.clip(ranks, 0, finite.size - 1)], return_counts=True)
-    atoms = np.concatenate((inner[repeats > 1], precise[:1]))
-    below = np.nextafter(atoms, precise.dtype.type(-np.inf))  # an edge under an atom gives it an interval of its own
-    edges = np.unique(np.concatenate((inner, below, precise[-1:])))
+    ranks = np.ceil(np.arange(1, QUANTILES) / QUANTILES * ordered.size).astype(np.int64) - 1
+    precision = np.dtype(np.float32 if narrow else np.float64)
+    inner, repeats = np.unique(ordered[np.clip(ranks, 0, ordered.size - 1)].astype(precision), return_counts=True)
+    least, most = ordered[:1].astype(precision), ordered[-1:].astype(precision)
+    atoms = np.concatenate((inner[repeats > 1], least))
+    below = np.nextafter(atoms, precision.type(-np.inf))  # an edge under an atom gives it an interval of its own
+    edges = np.unique(np.concatenate((inner, below, most)))
     return NumericalGrid(name=name, edges=edges[np.isfinite(edges)].astype(np.float64), narrow=narrow)
-
-
-def rank(name: str, counted: dict[str, int]) -> CategoryGrid:
-    """Return the grid of a categorical feature from the reference's counts.
-
-    Parameters
-    ----------
-    name
-        The feature.
-    counted
-        Rows per category. Equal counts are ordered by the category, so the grid does not hang on the order of rows.
-    """
-    ordered = sorted(counted, key=lambda category: (-counted[category], category))
-    return CategoryGrid(name=name, vocabulary=strings(ordered), top=min(len(ordered), TOP_CATEGORIES))
 
 
 def describe(grid: Grid) -> dict[str, Any]:
     """Return a grid as plain values, byte for byte the same for the same grid."""
     if isinstance(grid, NumericalGrid):
         return {"name": grid.name, "narrow": grid.narrow, "edges": grid.edges.tobytes()}
-    ends, text = grid.vocabulary.buffers()[1:]
-    return {
-        "name": grid.name,
-        "top": grid.top,
-        "ends": b"" if ends is None else ends.to_pybytes(),
-        "text": b"" if text is None else text.to_pybytes(),
-    }
+    described = {"name": grid.name, "top": grid.top, **_text(grid.vocabulary)}
+    unusual = {"complete": grid.complete, "split": grid.split}
+    return described if grid.complete and not grid.split else {**described, **unusual}
+
+
+def _text(vocabulary: pa.Array) -> dict[str, bytes]:
+    """Return where each string ends and all of them joined, for equal arrays the same whatever else is in memory."""
+    _, ends, text = vocabulary.buffers()
+    if ends is None or not len(vocabulary):
+        return {"ends": b"", "text": b""}
+    places = np.frombuffer(ends, dtype=np.int64, count=len(vocabulary) + 1, offset=8 * vocabulary.offset)
+    joined = b"" if text is None else text.slice(places[0], places[-1] - places[0]).to_pybytes()
+    return {"ends": (places - places[0]).tobytes(), "text": joined}
 
 
 def restore(described: dict[str, Any]) -> Grid:
@@ -166,8 +166,14 @@ def restore(described: dict[str, Any]) -> Grid:
     if "edges" in described:
         edges = np.frombuffer(described["edges"], dtype=np.float64)
         return NumericalGrid(name=described["name"], edges=edges, narrow=described["narrow"])
-    size = len(described["ends"]) // 8 - 1
+    size = max(0, len(described["ends"]) // 8 - 1)
     buffers = [None, pa.py_buffer(described["ends"]), pa.py_buffer(described["text"])]
     vocabulary = pa.Array.from_buffers(pa.large_string(), size, buffers)
     vocabulary.validate(full=True)
-    return CategoryGrid(name=described["name"], vocabulary=vocabulary, top=described["top"])
+    return CategoryGrid(
+        name=described["name"],
+        vocabulary=vocabulary,
+        top=described["top"],
+        complete=described.get("complete", True),
+        split=described.get("split", False),
+    )
