@@ -12,9 +12,17 @@ from vernal.stats.arrays import Bools, Floats, Ints, check_level, normal_quantil
 from vernal.stats.intervals import Interval, PairedInterval, bounds_within, wilson_bounds
 from vernal.stats.labels import binary_labels, finite_scores
 
+_MORE_ROWS = 2.0
+"""Rows of the largest variance by which each class is counted larger; in simulations one is too few."""
+
 
 def delong(labels: npt.ArrayLike, scores: npt.ArrayLike, *, certainty: float = 0.95) -> Interval:
     """Return the area under the ROC curve with DeLong's variance, bounded on the logit scale.
+
+    Close to 1 most rows of a class are placed alike, so that a small class rarely shows the spread it has: with 20
+    positives and an area of 0.95 plain DeLong bounds, meant for 95 %, lie below the area in only 88 % of samples.
+    Therefore each class is counted as if it had two more rows with the largest variance a placement can have,
+    ``A (1 - A)``, and the quantile is Student's with Satterthwaite's degrees of freedom. Both vanish in large samples.
 
     Parameters
     ----------
@@ -42,21 +50,26 @@ def delong(labels: npt.ArrayLike, scores: npt.ArrayLike, *, certainty: float = 0
     E. R. DeLong et al. (1988). Comparing the areas under two or more correlated ROC curves. Biometrics 44.
     X. Sun, W. Xu (2014). Fast implementation of DeLong's algorithm. IEEE Signal Processing Letters 21.
     Z. W. Birnbaum, O. M. Klose (1957). Bounds for the variance of the Mann-Whitney statistic. Ann. Math. Stat. 28.
+    F. E. Satterthwaite (1946). An approximate distribution of estimates of variance components. Biometrics 2.
 
     Examples
     --------
     >>> round(delong([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).value, 3)
     0.75
     """
+    from scipy.special import stdtrit
+
     check_level("certainty", certainty)
     positive = _both_classes(labels)
     placed = _placements(positive, finite_scores(scores, positive.size))
-    area, variance, fewest = _area(placed, positive), _variance(placed, positive), _fewest(positive)
-    z = normal_quantile(certainty)
-    if math.isnan(variance) or variance == 0.0 or area in {0.0, 1.0}:
-        lower, upper = wilson_bounds(area, fewest, z)
+    area, parts, sizes = _area(placed, positive), _variances(placed, positive), _sizes(positive)
+    if min(sizes) == 1 or sum(parts) == 0.0:
+        lower, upper = wilson_bounds(area, min(sizes), normal_quantile(certainty))
     else:
-        lower, upper = bounds_within((0.0, 1.0), area, z * math.sqrt(variance))
+        widened = [v + _MORE_ROWS * area * (1 - area) / (n * (n - 1)) for v, n in zip(parts, sizes, strict=True)]
+        freedom = sum(widened) ** 2 / sum(v * v / (n - 1) for v, n in zip(widened, sizes, strict=True))
+        t = float(stdtrit(freedom, certainty))
+        lower, upper = bounds_within((0.0, 1.0), area, t * math.sqrt(sum(widened)))
     return Interval(value=area, lower=lower, upper=upper, certainty=certainty, rows=positive.size, method="delong")
 
 
@@ -107,12 +120,12 @@ def paired_delong(
     challenger = finite_scores(challenger_scores, positive.size)
     placed_a, placed_b = _placements(positive, champion), _placements(positive, challenger)
     areas = _area(placed_a, positive), _area(placed_b, positive)
-    difference, variance = areas[1] - areas[0], _variance(placed_b - placed_a, positive)
+    difference, variance = areas[1] - areas[0], sum(_variances(placed_b - placed_a, positive))
     z = normal_quantile(certainty)
     if np.array_equal(champion, challenger):
         lower, upper, p_value = 0.0, 0.0, 1.0
     elif math.isnan(variance) or variance == 0.0:
-        fewest = _fewest(positive)
+        fewest = min(_sizes(positive))
         lower, upper = _summed_bounds(areas, fewest, z)
         p_value = _summed_p_value(areas, fewest)
     else:
@@ -141,7 +154,7 @@ def area_under_curve(positive: Bools, scores: Floats) -> float | None:
     >>> area_under_curve(np.array([False, True, True]), np.array([0.5, 0.5, 0.9]))
     0.75
     """
-    return _area(_placements(positive, scores), positive) if _fewest(positive) else None
+    return _area(_placements(positive, scores), positive) if min(_sizes(positive)) else None
 
 
 def _placements(positive: Bools, scores: Floats) -> Ints:
@@ -162,15 +175,14 @@ def _placements(positive: Bools, scores: Floats) -> Ints:
 
 
 def _area(placed: Ints, positive: Bools) -> float:
-    p = int(positive.sum())
-    return int(placed[positive].sum()) / (2 * p * (positive.size - p))
+    p, n = _sizes(positive)
+    return int(placed[positive].sum()) / (2 * p * n)
 
 
-def _variance(placed: Ints, positive: Bools) -> float:
-    """Return DeLong's variance of an area, or of a difference of areas from differences of placements."""
-    p = int(positive.sum())
-    n = positive.size - p
-    return _mean_variance(placed[positive]) / (2 * n) ** 2 + _mean_variance(placed[~positive]) / (2 * p) ** 2
+def _variances(placed: Ints, positive: Bools) -> tuple[float, float]:
+    """Return each class's part of DeLong's variance, of an area, or from differences of placements of a difference."""
+    p, n = _sizes(positive)
+    return _mean_variance(placed[positive]) / (2 * n) ** 2, _mean_variance(placed[~positive]) / (2 * p) ** 2
 
 
 def _mean_variance(a: Ints) -> float:
@@ -180,15 +192,16 @@ def _mean_variance(a: Ints) -> float:
 
 def _both_classes(labels: npt.ArrayLike) -> Bools:
     positive = binary_labels(labels)
-    if not _fewest(positive):
-        p = int(positive.sum())
-        raise SampleError(f"labels: found {p} of class 1 and {positive.size - p} of class 0, expected both")
+    p, n = _sizes(positive)
+    if not p or not n:
+        raise SampleError(f"labels: found {p} of class 1 and {n} of class 0, expected both")
     return positive
 
 
-def _fewest(positive: Bools) -> int:
+def _sizes(positive: Bools) -> tuple[int, int]:
+    """Return the number of rows of class 1 and of class 0."""
     p = int(positive.sum())
-    return min(p, positive.size - p)
+    return p, positive.size - p
 
 
 def _summed_bounds(areas: tuple[float, float], fewest: int, z: float) -> tuple[float, float]:

@@ -108,18 +108,28 @@ def test_the_area_is_scikit_learns(ties: bool) -> None:
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_delongs_variance_is_that_of_all_pairs_compared_one_by_one(ties: bool) -> None:
+def test_delongs_variance_is_that_of_all_pairs_compared_one_by_one_and_two_rows_more(ties: bool) -> None:
     for seed in range(20):
         labels, scores, _ = _rows(seed, ties=ties)
-        of_positives, of_negatives = _components(labels, scores)
-        area = float(of_positives.mean())
-        error = math.sqrt(of_positives.var(ddof=1) / of_positives.size + of_negatives.var(ddof=1) / of_negatives.size)
+        components = _components(labels, scores)
+        area = float(components[0].mean())
+        parts = [(v.var(ddof=1) + 2 * area * (1 - area) / (v.size - 1)) / v.size for v in components]
+        freedom = sum(parts) ** 2 / sum(part**2 / (v.size - 1) for part, v in zip(parts, components, strict=True))
         found = delong(labels, scores, certainty=0.975)
         assert found.lower is not None
         assert found.upper is not None
         logits = [math.log(x / (1 - x)) for x in (found.lower, found.upper)]
-        centre, far = math.log(area / (1 - area)), Z * error / (area * (1 - area))
+        far = stats.t.ppf(0.975, freedom) * math.sqrt(sum(parts)) / (area * (1 - area))
+        centre = math.log(area / (1 - area))
         assert logits == pytest.approx([centre - far, centre + far], abs=1e-9)
+
+
+def test_in_large_samples_the_bounds_are_delongs_own() -> None:
+    labels, scores, _ = _rows(0, ties=False, n=4000)
+    components = _components(labels, scores)
+    plain = math.sqrt(sum(v.var(ddof=1) / v.size for v in components))
+    found = delong(labels, scores, certainty=0.975)
+    assert (found.upper or 0) - (found.lower or 0) == pytest.approx(2 * Z * plain, rel=5e-3)
 
 
 @pytest.mark.parametrize("ties", [False, True])
