@@ -9,7 +9,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-fast test-all check lint types layers tests docs changelog format lock clean
+.PHONY: help demo test test-fast test-all check lint types layers tests docs changelog format lock bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -59,10 +59,13 @@ format: $(VENV)/.installed-dev ## Format the code and mend what ruff can mend
 lock: $(VENV)/.installed-dev ## Resolve constraints.txt afresh (ARGS="--also python3.13" holds it to a further Python)
 	@$(BIN)/python scripts/lock_constraints.py $(ARGS)
 
+bench: $(VENV)/.installed-run ## Measure Vernal beside its peers, an hour or two (ARGS="--quick" for minutes)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
 clean: ## Remove environments, caches and everything built; never .vernal, which is state
 	@rm -rf $(VENV) .venv-* build dist docs/_build htmlcov .coverage .coverage.* \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@find src tests scripts docs examples -name __pycache__ -type d -prune -exec rm -rf {} +
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .bench/env .bench/data
+	@find src tests scripts docs examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed-run: pyproject.toml constraints.txt
 	@sh scripts/environment.sh $(VENV) run
