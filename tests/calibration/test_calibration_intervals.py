@@ -1,0 +1,329 @@
+"""Simulated coverage of every interval and size of every p-value, against what they claim.
+
+Each bound is one-sided: at 0.95 it should be on the right side of the truth in 95 % of samples. Exact bounds may do
+better. Approximate ones miss by a little in small samples, so each test states how far below the certainty its claim
+lies; ``assert_rate`` adds only what its number of simulations cannot tell.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from calibration import assert_rate
+from vernal.stats.areas import delong, paired_delong
+from vernal.stats.intervals import Interval, PairedInterval, wilson
+from vernal.stats.metrics import METRICS
+from vernal.stats.multiple import benjamini_hochberg
+from vernal.stats.paired import mcnemar, paired_accuracy_table
+from vernal.stats.performance import measure, measure_paired
+
+both_certainties = pytest.mark.parametrize("certainty", [0.95, 0.975])
+
+
+class Coverage(NamedTuple):
+    """How often the lower bound was at most the truth, and the upper bound at least."""
+
+    lower: int
+    upper: int
+    simulations: int
+
+    def claim(self, at_least: float) -> None:
+        assert_rate(self.lower, self.simulations, at_least=at_least)
+        assert_rate(self.upper, self.simulations, at_least=at_least)
+
+
+def coverage(found: Iterable[Interval | PairedInterval], truth: float) -> Coverage:
+    bounds = np.array([(one.lower, one.upper) for one in found], dtype=np.float64)
+    return Coverage(int((bounds[:, 0] <= truth).sum()), int((bounds[:, 1] >= truth).sum()), len(bounds))
+
+
+# ---------------------------------------------------------------------------------------------------------- proportions
+@both_certainties
+@pytest.mark.parametrize("n", [20, 50, 200, 2000])
+def test_wilsons_bounds_cover_a_share_as_often_as_claimed_on_average_over_shares(n: int, certainty: float) -> None:
+    """Exact, no simulation: coverage summed over all outcomes, averaged over 99 shares from 0.01 to 0.5.
+
+    For a single share it swings with the steps of the binomial: a lower bound covers a rare share too rarely, an upper
+    one too often. On average both are within 0.02 of the certainty at 20 rows, and within 0.01 from 200 rows on.
+    """
+    shares, outcomes = np.linspace(0.01, 0.5, 99), np.arange(n + 1)
+    bounds = [wilson(int(k), n, certainty=certainty) for k in outcomes]
+    likely = stats.binom.pmf(outcomes, n, shares[:, None])
+    lower = (likely * (np.array([one.lower for one in bounds]) <= shares[:, None])).sum(axis=1)
+    upper = (likely * (np.array([one.upper for one in bounds]) >= shares[:, None])).sum(axis=1)
+    tolerance = 0.02 if n < 200 else 0.01
+    assert lower.mean() == pytest.approx(certainty, abs=tolerance)
+    assert upper.mean() == pytest.approx(certainty, abs=tolerance)
+
+
+# ---------------------------------------------------------------------------------------------------------------- areas
+class Areas(NamedTuple):
+    """Normal scores in both classes; rounded to ``digits``, they have ties. The challenger's area is ``better``."""
+
+    area: float
+    positives: int
+    negatives: int
+    digits: int | None = None
+    correlation: float = 0.5
+    better: float | None = None
+
+
+def _binormal(case: Areas, simulations: int) -> tuple[NDArray[Any], NDArray[Any], tuple[float, float]]:
+    """Return labels, the scores of two models, shape ``(simulations, 2, n)``, and the area of each."""
+    rng = np.random.default_rng(17)
+    labels = np.repeat([1, 0], [case.positives, case.negatives])
+    shifts = np.sqrt(2.0) * stats.norm.ppf([case.area, case.better or case.area])
+    shared, own = rng.normal(size=(simulations, 1, labels.size)), rng.normal(size=(simulations, 2, labels.size))
+    noise = np.sqrt(case.correlation) * shared + np.sqrt(1 - case.correlation) * own
+    scores = noise + shifts[:, None] * labels
+    if case.digits is None:
+        return labels, scores, (case.area, case.better or case.area)
+    grid = 10.0**-case.digits
+    edges = grid * (np.arange(round(-12 / grid), round(12 / grid) + 1) - 0.5)
+    q = np.diff(stats.norm.cdf(edges))
+    first, second = (np.diff(stats.norm.cdf(edges - shift)) @ (np.cumsum(q) - q / 2) for shift in shifts)
+    return labels, np.round(scores, case.digits), (float(first), float(second))
+
+
+@both_certainties
+@pytest.mark.parametrize(
+    "case",
+    [
+        Areas(0.6, 50, 50),
+        Areas(0.75, 30, 300),
+        Areas(0.85, 100, 100, digits=0),
+        Areas(0.95, 20, 400),
+        Areas(0.95, 100, 100),
+    ],
+    ids=str,
+)
+def test_delongs_bounds_cover_the_area(case: Areas, certainty: float) -> None:
+    """1,000 simulations; claimed to be at most 0.01 below the certainty."""
+    labels, scores, (area, _) = _binormal(case, 1000)
+    coverage((delong(labels, one, certainty=certainty) for one in scores[:, 0]), area).claim(certainty - 0.01)
+
+
+def test_delongs_bounds_are_no_wider_than_100_rows_of_each_class_ask_for() -> None:
+    """2,000 simulations; claimed to cover at most 0.02 more often than the certainty."""
+    labels, scores, (area, _) = _binormal(Areas(0.85, 100, 100), 2000)
+    found = coverage((delong(labels, one) for one in scores[:, 0]), area)
+    assert_rate(found.lower, found.simulations, at_most=0.97)
+    assert_rate(found.upper, found.simulations, at_most=0.97)
+
+
+@both_certainties
+@pytest.mark.parametrize(
+    "case",
+    [
+        Areas(0.75, 50, 50),
+        Areas(0.85, 30, 300, correlation=0.9),
+        Areas(0.75, 100, 100, digits=0, correlation=0.9),
+        Areas(0.95, 50, 50),
+        Areas(0.7, 50, 50, better=0.8),
+    ],
+    ids=str,
+)
+def test_paired_delongs_bounds_cover_the_difference(case: Areas, certainty: float) -> None:
+    """1,000 simulations; claimed to be at most 0.01 below the certainty."""
+    labels, scores, areas = _binormal(case, 1000)
+    found = (paired_delong(labels, a, b, certainty=certainty) for a, b in scores)
+    coverage(found, areas[1] - areas[0]).claim(certainty - 0.01)
+
+
+@pytest.mark.parametrize(
+    "case", [Areas(0.75, 50, 50), Areas(0.9, 30, 300, correlation=0.9), Areas(0.75, 50, 50, digits=0)], ids=str
+)
+def test_paired_delongs_p_value_of_equal_models_is_below_5_percent_in_5_percent(case: Areas) -> None:
+    """2,000 simulations; claimed to lie within 0.04 and 0.06."""
+    labels, scores, _ = _binormal(case, 2000)
+    hits = sum((paired_delong(labels, a, b).p_value or 0.0) <= 0.05 for a, b in scores)
+    assert_rate(hits, 2000, at_most=0.06, at_least=0.04)
+
+
+# ---------------------------------------------------------------------------------------------------- paired accuracies
+class Discordant(NamedTuple):
+    rows: int
+    won: float
+    lost: float
+
+
+discordances = pytest.mark.parametrize(
+    "case",
+    [
+        Discordant(50, 0.01, 0.01),
+        Discordant(50, 0.15, 0.15),
+        Discordant(200, 0.04, 0.02),
+        Discordant(200, 0.20, 0.10),
+        Discordant(1000, 0.01, 0.01),
+        Discordant(2000, 0.011, 0.009),
+        Discordant(2000, 0.15, 0.15),
+    ],
+    ids=str,
+)
+
+
+def _tables(case: Discordant, simulations: int) -> NDArray[np.int64]:
+    rest = 1 - case.won - case.lost
+    return np.random.default_rng(23).multinomial(case.rows, [case.won, case.lost, rest], size=simulations)
+
+
+@functools.cache
+def _tango(won: int, lost: int, rows: int, certainty: float) -> PairedInterval:
+    return paired_accuracy_table(
+        both_right=rows - won - lost, only_champion=lost, only_challenger=won, both_wrong=0, certainty=certainty
+    )
+
+
+@both_certainties
+@discordances
+def test_tangos_bounds_cover_the_difference(case: Discordant, certainty: float) -> None:
+    """2,000 simulations; claimed to be at most 0.01 below the certainty."""
+    tables = _tables(case, 2000)
+    found = (_tango(int(won), int(lost), case.rows, certainty) for won, lost, _ in tables)
+    coverage(found, case.won - case.lost).claim(certainty - 0.01)
+
+
+@pytest.mark.parametrize("rows", [50, 200, 2000])
+@pytest.mark.parametrize("discordance", [0.02, 0.1, 0.3])
+def test_mcnemars_p_value_of_equal_models_is_below_5_percent_in_at_most_5_percent(
+    rows: int, discordance: float
+) -> None:
+    """20,000 simulations; exact, so claimed to be at most 0.05, and from 60 discordant rows on at least 0.03."""
+    tables = _tables(Discordant(rows, discordance / 2, discordance / 2), 20_000)
+    kinds, counts = np.unique(tables, axis=0, return_counts=True)
+    hits = sum(int(n) for (won, lost, _), n in zip(kinds, counts, strict=True) if mcnemar(int(won), int(lost)) <= 0.05)
+    assert_rate(hits, 20_000, at_most=0.05, at_least=0.03 if rows * discordance >= 60 else None)
+
+
+# ----------------------------------------------------------------------------------------------------------- bootstraps
+class Truth(NamedTuple):
+    """Labels and the outputs of two equally good models, shapes ``(n,)`` and ``(2, n)``, and the metric of either."""
+
+    labels: NDArray[Any]
+    outputs: NDArray[Any]
+    value: float
+
+
+def _sample(name: str, n: int, rng: np.random.Generator) -> Truth:
+    if name == "rmse":
+        errors = rng.normal(size=n) + rng.normal(size=(2, n))
+        return Truth(np.zeros(n), errors, float(np.sqrt(2.0)))
+    if name == "f1":
+        labels = (rng.random(n) < 0.3).astype(np.int64)
+        answers = (rng.random((2, n)) < np.where(labels, 0.7, 0.1)).astype(np.int64)
+        return Truth(labels, answers, 2 * 0.21 / (2 * 0.21 + 0.07 + 0.09))
+    chances = rng.choice([0.05, 0.2, 0.5, 0.9], size=n)
+    stated = np.clip(chances + rng.choice([-0.04, 0.04], size=(2, n)), 0.01, 0.99)
+    return Truth((rng.random(n) < chances).astype(np.int64), stated, _expected_loss(name))
+
+
+def _expected_loss(name: str) -> float:
+    p, q = (grid.ravel() for grid in np.meshgrid([0.05, 0.2, 0.5, 0.9], [-0.04, 0.04]))
+    q = np.clip(p + q, 0.01, 0.99)
+    if name == "brier":
+        return float((p * (1 - q) ** 2 + (1 - p) * q**2).mean())
+    return float(-(p * np.log(q) + (1 - p) * np.log(1 - q)).mean())
+
+
+@both_certainties
+@pytest.mark.parametrize("name", ["f1", "log_loss", "brier", "rmse"])
+def test_the_bootstraps_bounds_cover_the_metric(name: str, certainty: float) -> None:
+    """600 simulations of 200 rows, 50 resamples each; claimed to be at most 0.02 below the certainty."""
+    rng = np.random.default_rng(31)
+    samples = [_sample(name, 200, rng) for _ in range(600)]
+    found = (
+        measure(METRICS[name], one.labels, one.outputs[0], rng=rng, certainty=certainty, resamples=50)
+        for one in samples
+    )
+    coverage(found, samples[0].value).claim(certainty - 0.02)
+
+
+@pytest.mark.parametrize("name", ["f1", "log_loss", "brier", "rmse"])
+def test_the_paired_bootstrap_covers_the_difference_and_its_p_value_has_its_size(name: str) -> None:
+    """600 simulations of equal models on 100 rows, 50 resamples; claimed to be off by at most 0.01."""
+    rng = np.random.default_rng(37)
+    found = []
+    for _ in range(600):
+        one = _sample(name, 100, rng)
+        found.append(measure_paired(METRICS[name], one.labels, *one.outputs, rng=rng, resamples=50))
+    coverage(found, 0.0).claim(0.94)
+    assert_rate(sum((one.p_value or 0.0) <= 0.05 for one in found), 600, at_most=0.06)
+
+
+class Days(NamedTuple):
+    """Rows of equal models, clustered: on a day one of them is better, on the next the other."""
+
+    labels: NDArray[Any]
+    champion: NDArray[Any]
+    challenger: NDArray[Any]
+    day: NDArray[Any]
+
+
+def _days(k: int, simulations: int) -> list[Days]:
+    """Simulate days whose effects make the true standard error three times that of independent rows."""
+    rng = np.random.default_rng(41)
+    discordant, per_day = 0.3, 100
+    spread = np.sqrt(8 * discordant / per_day) / 2
+    day = np.repeat(np.arange(k), per_day)
+    labels = np.ones(day.size, dtype=np.int64)
+    found = []
+    for _ in range(simulations):
+        effect = np.clip(rng.normal(scale=spread, size=k), -discordant / 2, discordant / 2)[day]
+        u = rng.random(day.size)
+        won, lost = u < discordant / 2 + effect, u > 1 - (discordant / 2 - effect)
+        found.append(Days(labels, (~won).astype(np.int64), (~lost).astype(np.int64), day))
+    return found
+
+
+@both_certainties
+@pytest.mark.parametrize("k", [7, 14, 28])
+def test_the_day_block_bootstrap_covers_what_the_interval_of_independent_rows_misses(k: int, certainty: float) -> None:
+    """500 simulations, 100 resamples; claimed to be at most 0.01 below the certainty; independent rows: below 0.8."""
+    rng, samples, asked = np.random.default_rng(43), _days(k, 500), METRICS["accuracy"]
+    rows = [(one.labels, one.champion, one.challenger) for one in samples]
+    by_day = (
+        measure_paired(asked, *three, rng=rng, blocks=one.day, certainty=certainty, resamples=100)
+        for three, one in zip(rows, samples, strict=True)
+    )
+    coverage(by_day, 0.0).claim(certainty - 0.01)
+    by_row = coverage((measure_paired(asked, *three, rng=rng, certainty=certainty) for three in rows), 0.0)
+    assert_rate(by_row.lower, by_row.simulations, at_most=0.8)
+    assert_rate(by_row.upper, by_row.simulations, at_most=0.8)
+
+
+def test_the_day_block_bootstrap_covers_a_difference_of_areas() -> None:
+    """400 simulations of 14 days of equal models, each better on some of them; claimed at least 0.93 of 0.95."""
+    rng = np.random.default_rng(47)
+    day = np.repeat(np.arange(14), 40)
+    found = []
+    for _ in range(400):
+        labels = rng.random(day.size) < 0.3
+        signal = labels * (1 + rng.normal(scale=0.5, size=(2, 14)))[:, day]
+        scores = signal + rng.normal(size=(2, day.size))
+        found.append(measure_paired(METRICS["roc_auc"], labels, *scores, rng=rng, blocks=day, resamples=100))
+    coverage(found, 0.0).claim(0.93)
+
+
+# ------------------------------------------------------------------------------------------------ many features at once
+def test_the_benjamini_hochberg_procedure_seldom_rejects_where_nothing_is_there() -> None:
+    """5,000 families of 50 true nulls at 0.1; any rejection is false, claimed to happen in a tenth of them."""
+    p = np.random.default_rng(53).uniform(size=(5000, 50))
+    hits = sum(bool((benjamini_hochberg(family) <= 0.1).any()) for family in p)
+    assert_rate(hits, 5000, at_most=0.1, at_least=0.1)
+
+
+def test_the_benjamini_hochberg_procedure_holds_the_share_of_false_discoveries() -> None:
+    """2,000 families of 40 true and 10 false nulls at 0.05: mean false share 0.05 * 40 / 50, within 4 s.e."""
+    rng = np.random.default_rng(1)
+    p = np.concatenate((rng.uniform(size=(2000, 40)), stats.norm.sf(rng.normal(3, 1, size=(2000, 10)))), axis=1)
+    rejected = np.array([benjamini_hochberg(family) <= 0.05 for family in p])
+    shares = rejected[:, :40].sum(axis=1) / np.maximum(rejected.sum(axis=1), 1)
+    assert shares.mean() == pytest.approx(0.04, abs=4 * shares.std() / np.sqrt(2000))
+    assert rejected[:, 40:].mean() > 0.5
