@@ -102,8 +102,9 @@ def test_the_spread_of_a_mean_is_its_standard_error(n: int) -> None:
     assert _error(found, n) == pytest.approx(stats.sem(differences), rel=0.05)
 
 
-def test_the_block_bootstrap_of_a_mean_is_the_cluster_robust_standard_error() -> None:
-    rng, k, per_day = _rng(2), 25, 40
+@pytest.mark.parametrize("k", [4, 25])
+def test_the_block_bootstrap_of_a_mean_is_the_cluster_robust_standard_error(k: int) -> None:
+    rng, per_day = _rng(2), 40
     days = np.repeat(np.arange(k), per_day)
     labels = rng.normal(size=k * per_day)
     champion = labels + rng.normal(size=k)[days] + rng.normal(size=k * per_day)
