@@ -66,14 +66,14 @@ DRIFT: Mapping[str, Tool] = {
         title="handwritten numpy and SciPy",
         script="handwritten.py",
         arguments=_BOTH,
-        needs=Needs(seconds=9, gigabytes=1.2),
+        needs=Needs(seconds=9, gigabytes=1.1),
     ),
     "alibi-detect": Tool(
         title=f"Alibi Detect, {_FEWER}",
         script="peer_alibi_detect.py",
         arguments=(*_BOTH, "c_100k"),
         environment="alibi_detect",
-        needs=Needs(seconds=12, gigabytes=2.0),
+        needs=Needs(seconds=13, gigabytes=1.8),
         packages=("alibi-detect", *_FRAMES),
     ),
     "alibi-detect-all": Tool(
@@ -81,14 +81,14 @@ DRIFT: Mapping[str, Tool] = {
         script="peer_alibi_detect.py",
         arguments=_BOTH,
         environment="alibi_detect",
-        needs=Needs(seconds=300, gigabytes=2.0),  # each category scans all rows
+        needs=Needs(seconds=300, gigabytes=1.8),  # each category scans all rows
     ),
     "nannyml": Tool(
         title="NannyML",
         script="peer_nannyml.py",
         arguments=_BOTH,
         environment="nannyml",
-        needs=Needs(seconds=32, gigabytes=2.0),
+        needs=Needs(seconds=32, gigabytes=1.8),
         packages=("nannyml", *_FRAMES),
     ),
     "whylogs": Tool(

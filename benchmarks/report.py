@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import BENCH, ROOT
+from benchmarks.measure import SLOW_SECONDS
 
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
 BEGIN = "<!-- benchmark: written by make bench, from here -->"
@@ -65,11 +66,11 @@ def number(value: float) -> str:
 
 
 def _setting(results: Mapping[str, Any]) -> str:
-    machine, options = results["machine"], results["options"]
+    machine, rounds = results["machine"], results["options"]["repetitions"]
     return (
         f"Measured on {machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB of memory, "
         f"{machine['system']}, Python {machine['python']}; load {machine['load_before']} before the run; "
-        f"medians of {options['repetitions']} repetitions, one where a run took more than 100 s."
+        f"medians over {rounds} round{'s' if rounds > 1 else ''}, one where a run took over {SLOW_SECONDS:.0f} s."
     )
 
 
