@@ -239,7 +239,7 @@ def _standard_error(
     values = _resampled(metric, labels, outputs, units, rng, resamples)
     draws = values[-1] - values[0] if len(outputs) > 1 else values[0]
     kept = draws[np.isfinite(draws)]
-    if kept.size < draws.size / 2:
+    if kept.size < max(2, draws.size / 2):  # one resample has no spread
         return None, f"{metric.name} is undefined in {draws.size - kept.size} of {draws.size} resamples"
     return float(kept.std(ddof=1)) * math.sqrt(units.k / (units.k - 1)), ""
 

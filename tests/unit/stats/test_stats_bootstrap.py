@@ -225,6 +225,17 @@ def test_a_perfect_area_rests_on_the_smaller_class_or_on_the_blocks() -> None:
     assert by_days.lower == pytest.approx(11 / (11 + t[1] ** 2))
 
 
+def test_one_defined_resample_of_two_has_no_spread() -> None:
+    calls = iter([1.0, 1.0, math.nan])
+
+    def once(labels: NDArray[Any], outputs: NDArray[Any], *, sample_weight: NDArray[Any]) -> float:
+        return next(calls)
+
+    asked = of_function(once, greater_is_better=True)
+    found = bootstrap_interval(asked, np.arange(3), np.arange(3), rng=_rng(), resamples=2)
+    assert (found.lower, found.note) == (None, "once is undefined in 1 of 2 resamples")
+
+
 def test_bounds_of_a_loss_stay_above_0_and_those_of_a_function_need_not() -> None:
     labels, guesses = np.zeros(6), np.array([0.0, 0.0, 0.0, 0.0, 0.0, 10.0])
     loss = bootstrap_interval(METRICS["mae"], labels, guesses, rng=_rng())
