@@ -17,7 +17,7 @@ class ChiSquare(msgspec.Struct, frozen=True, kw_only=True):
     """Pearson's statistic of the table of two histograms.
 
     ``critical`` is the statistic that chance exceeds with probability ``alpha``. ``method`` is ``chi2``, ``moments``
-    (sparse cells) or ``one cell`` (nothing to compare: statistic 0, p-value 1).
+    (sparse cells), ``exact`` (two sparse cells) or ``one cell`` (nothing to compare: statistic 0, p-value 1).
     """
 
     statistic: float
@@ -110,7 +110,7 @@ def chi_square_many(reference: npt.ArrayLike, current: npt.ArrayLike, starts: np
     Examples
     --------
     >>> chi_square_many([40, 60, 7, 9], [60, 40, 1, 0], [0, 2]).method
-    ('chi2', 'moments')
+    ('chi2', 'exact')
     """
     segments = segments_of(reference, current, starts)
     judged = judged_sum(segments, _term, scale=np.ones_like(segments.n), well_filled=_WELL_FILLED)

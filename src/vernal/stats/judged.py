@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from vernal.stats.arrays import Bools, Floats, Ints
 from vernal.stats.null import Nulls
-from vernal.stats.permutation import CellTerm, Sizes, permutation_moments
+from vernal.stats.permutation import CellTerm, Sizes, permutation_moments, two_cell_laws
 from vernal.stats.segments import NO_ROWS, Segments
 
 
@@ -39,8 +40,8 @@ def judged_sum(segments: Segments, term: CellTerm, *, scale: Floats, well_filled
     Returns
     -------
     Judged
-        The method is ``chi2`` (limit law), ``moments`` (sparse cells), ``one cell`` (nothing to compare) or
-        ``no rows``.
+        The method is ``chi2`` (limit law), ``moments`` (sparse cells), ``exact`` (two sparse cells), ``one cell``
+        (nothing to compare) or ``no rows``.
     """
     totals = segments.reference + segments.current
     occupied = totals > 0
@@ -48,14 +49,23 @@ def judged_sum(segments: Segments, term: CellTerm, *, scale: Floats, well_filled
     sizes = Sizes(segments.n_or_one, segments.m_or_one, np.maximum(cells, 1.0))
     terms = term(segments.reference, segments.current, sizes.at(segments.owner))
     value = segments.where_defined(np.maximum(0.0, segments.sums(np.where(occupied, terms, 0.0))))
-    least = segments.smallest(np.where(occupied, totals, np.inf)) * np.minimum(sizes.n, sizes.m) / (sizes.n + sizes.m)
+    rarest = segments.smallest(np.where(occupied, totals, np.inf))
     several = segments.defined & (cells > 1)
-    sparse = several & (least < well_filled)
+    sparse = several & (rarest * np.minimum(sizes.n, sizes.m) / (sizes.n + sizes.m) < well_filled)
+    two = sparse & (cells == _TWO)
+    many = sparse & ~two
     nulls = Nulls(shift=segments.where_defined(np.zeros_like(cells)), scale=scale, dof=np.maximum(cells - 1, 0.0))
-    if sparse.any():
-        nulls = nulls.replaced(np.flatnonzero(sparse), _sparse(segments, totals, occupied, sparse, sizes, term))
-    names = np.where(sparse, "moments", np.where(several, "chi2", np.where(segments.defined, "one cell", NO_ROWS)))
-    return Judged(value, segments.where_defined(nulls.sf(value)), cells.astype(np.int64), tuple(names.tolist()), nulls)
+    if many.any():
+        nulls = nulls.replaced(np.flatnonzero(many), _sparse(segments, totals, occupied, many, sizes, term))
+    if two.any():
+        places = np.flatnonzero(two)
+        table = two_cell_laws(places, rarest[places], sizes.at(places), term)
+        nulls = msgspec.structs.replace(nulls, table=table)
+    method = np.select([~segments.defined, ~several, two, many], [NO_ROWS, "one cell", "exact", "moments"], "chi2")
+    return Judged(value, segments.where_defined(nulls.sf(value)), cells.astype(np.int64), tuple(method.tolist()), nulls)
+
+
+_TWO = 2
 
 
 def _sparse(segments: Segments, totals: Floats, occupied: Bools, sparse: Bools, sizes: Sizes, term: CellTerm) -> Nulls:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vernal.stats.arrays import Floats, Ints
-from vernal.stats.null import Nulls
+from vernal.stats.null import ROUNDING, Nulls, Table
 
 
 class Sizes(NamedTuple):
@@ -78,6 +78,40 @@ def permutation_moments(totals: Floats, owner: Ints, sizes: Sizes, term: CellTer
     return _pearson_iii(mean, variance - shared**2 / (rows * share * (1 - share)), third)
 
 
+def two_cell_laws(places: Ints, totals: Floats, sizes: Sizes, term: CellTerm) -> Table:
+    """Return the exact laws of ``sum(term)`` over two cells under permutation of the rows.
+
+    The count of the one cell decides that of the other, so the score takes few values. Three moments cannot tell that
+    its largest may be the *absence* of a rare category, which is not rare at all.
+
+    Parameters
+    ----------
+    places
+        Of the segments among all scores, shape ``(e,)``.
+    totals
+        Rows of the rarer cell over both samples, shape ``(e,)``.
+    sizes
+        Of the segments, arrays of shape ``(e,)``.
+    term
+        Contribution of a cell, vectorised.
+    """
+    rows, smaller = sizes.n + sizes.m, np.minimum(sizes.n, sizes.m)
+    x, weights = _enumeration(totals, smaller, rows)
+    others = smaller[:, None] - x, (rows - totals - smaller)[:, None] + x
+    scores = _term_at(totals[:, None] - x, x, sizes, term) + _term_at(others[1], others[0], sizes, term)
+    order = np.argsort(scores, axis=1)
+    weights = np.take_along_axis(weights, order, axis=1)
+    tails = np.minimum(1.0, np.cumsum(weights[:, ::-1], axis=1)[:, ::-1])
+    return Table(places=places, values=np.take_along_axis(scores, order, axis=1), tails=tails)
+
+
+def _term_at(larger: Floats, smaller: Floats, sizes: Sizes, term: CellTerm) -> Floats:
+    """Return the terms of cells with these counts in the larger and in the smaller sample, one row per cell."""
+    current_is_smaller = (sizes.m <= sizes.n)[:, None]
+    r, c = np.where(current_is_smaller, larger, smaller), np.where(current_is_smaller, smaller, larger)
+    return term(r, c, sizes.column())
+
+
 def _distinct(totals: Floats, owner: Ints) -> tuple[Floats, Ints, Floats]:
     """Return each segment's distinct totals, the segment, and how many cells share the total.
 
@@ -105,9 +139,7 @@ def _cell_moments(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return each cell's mean, variance, covariance with the count, and third moment of the term."""
     rows = sizes.n + sizes.m
-    rest = t[:, None] - points
-    current_is_smaller = (sizes.m <= sizes.n)[:, None]
-    g = term(np.where(current_is_smaller, rest, points), np.where(current_is_smaller, points, rest), sizes.column())
+    g = _term_at(t[:, None] - points, points, sizes, term)
     mean = (weights * g).sum(axis=1)
     off = g - mean[:, None]
     centre = points - (weights * points).sum(axis=1, keepdims=True)
@@ -166,13 +198,10 @@ def _quadrature(t: Floats, smaller: Floats, rows: Floats) -> tuple[Floats, Float
     return x, weights / weights.sum(axis=1, keepdims=True)
 
 
-_ROUNDING = 1e-9
-
-
 def _pearson_iii(mean: Floats, variance: Floats, third: Floats) -> Nulls:
     """Return the shifted, scaled chi-squared laws of given means, variances and third central moments."""
-    certain = variance <= _ROUNDING * mean**2
-    value = mean * (1 + _ROUNDING)  # so that a score that is certain does not seem to exceed it
+    certain = variance <= ROUNDING * mean**2
+    value = mean * (1 + ROUNDING)  # so that a score that is certain does not seem to exceed it
     mean, variance = np.where(certain, 1.0, mean), np.where(certain, 1.0, variance)
     ratio = third / variance
     # The third moment over the variance that a law without shift has is 2 variance / mean. Where the score is hardly

@@ -51,8 +51,19 @@ def test_sparse_tables_have_the_p_value_of_dealing_their_rows_out() -> None:
 
 def test_the_limit_is_used_while_every_expected_count_is_at_least_five() -> None:
     assert chi_square([95, 5], [95, 5]).method == "chi2"
-    assert chi_square([96, 4], [95, 5]).method == "moments"
-    assert chi_square([900, 100], [36, 4]).method == "moments"
+    assert chi_square([96, 4], [95, 5]).method == "exact"
+    assert chi_square([900, 100, 100], [36, 4, 9]).method == "moments"
+
+
+@pytest.mark.parametrize(("reference", "current"), [([96, 4], [30, 5]), ([3, 900], [2, 98]), ([5, 6], [40, 2])])
+def test_two_sparse_cells_have_the_exact_p_value(reference: list[int], current: list[int]) -> None:
+    result = chi_square(reference, current)
+    rows, rare, m = sum(reference) + sum(current), reference[0] + current[0], sum(current)
+    x = np.arange(max(0, rare + m - rows), min(rare, m) + 1)
+    expected = rare * m / rows
+    as_far = np.abs(x - expected) >= abs(current[0] - expected) - 1e-9
+    assert result.method == "exact"
+    assert result.p_value == pytest.approx(stats.hypergeom(rows, rare, m).pmf(x)[as_far].sum(), rel=1e-9)
 
 
 def test_one_occupied_cell_cannot_differ() -> None:
