@@ -64,6 +64,14 @@ def test_five_exact_points_are_enough_for_a_line() -> None:
     assert curve.rate_error == pytest.approx(0, abs=1e-12)
 
 
+def test_six_points_that_level_off_are_too_few_for_more_than_a_line_unless_they_leave_no_doubt() -> None:
+    days = np.arange(1.0, 7.0)
+    levelling = 0.04 * (1 - np.exp(-days / 4))
+    scatter = np.array([1, -1, -1, 1, 1, -1])
+    assert fit_decay(days, levelling + 0.002 * scatter).kind is DecayKind.LINE
+    assert fit_decay(days, levelling + 0.0002 * scatter).kind is DecayKind.SATURATING
+
+
 def test_losses_of_zero_are_no_decay() -> None:
     curve = fit_decay([1, 2, 3, 4, 5], [0.0] * 5)
     assert (curve.kind, curve.residual) == (DecayKind.NONE, 0.0)
