@@ -39,7 +39,7 @@ def test_the_bounds_of_the_rate_hold_at_their_certainty(ceiling: float | None, t
     assert_rate(fitted, simulations, at_least=0.95)
     assert_rate(below, fitted, at_most=limit)
     assert_rate(above, fitted, at_most=limit)
-    assert_rate(below + above, fitted, at_least=0.06)
+    assert_rate(below + above, fitted, at_least=0.09)
 
 
 def test_a_decay_of_a_tenth_of_the_noise_a_day_is_found_within_two_months() -> None:
