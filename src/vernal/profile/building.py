@@ -21,12 +21,13 @@ from vernal.profile.counting import (
     moments_of,
 )
 from vernal.profile.counts import NO_MOMENTS
+from vernal.profile.dealing import chosen
 from vernal.profile.grid import CategoryGrid, FeatureKind, Grid, NumericalGrid, cut
 from vernal.profile.source import ColumnSource, TableSource
 from vernal.profile.vocabulary import count_vocabulary
 
 _SAMPLE = 1 << 20
-"""Values from which the quantiles are taken; of more rows every second, fourth, eighth ... counts for them."""
+"""Values from which the quantiles are taken; of more, one of every two, four, eight ... counts for them."""
 
 _SINGLE = {np.dtype(np.float32), np.dtype(np.float16)}
 
@@ -110,24 +111,24 @@ class _Sample:
     def __init__(self) -> None:
         self.nulls = 0
         self._rows = 0
-        self._stride = 1
+        self._level = 0
         self._kept: list[Numbers] = []
         self._held = 0
         self._extremes: list[Numbers] = []
 
     @property
     def is_whole(self) -> bool:
-        return self._stride == 1
+        return self._level == 0
 
     def add(self, values: Numbers, valid: Mask | None) -> None:
         present = values if valid is None else values[valid]
         self.nulls += values.size - present.size
+        start, self._rows = self._rows, self._rows + present.size
         if not self.is_whole:
-            self._extremes.append(_extremes(present))
-        chosen = present[-self._rows % self._stride :: self._stride]
-        self._kept.append(chosen if self.is_whole else chosen.copy())  # a view would hold on to the whole chunk
-        self._held += chosen.size
-        self._rows += present.size
+            self._note_extremes(present)
+            present = present[chosen(start, self._rows, self._level) - start]
+        self._kept.append(present)
+        self._held += present.size
         while self._held > _SAMPLE:
             self._halve()
 
@@ -137,12 +138,16 @@ class _Sample:
         return ordered
 
     def _halve(self) -> None:
-        whole = np.concatenate(self._kept)
+        held = np.concatenate(self._kept)
         if self.is_whole:
-            self._extremes.append(_extremes(whole))
-        self._kept = [whole[::2].copy()]
+            self._note_extremes(held)
+        self._kept = [held[chosen(0, self._rows, self._level + 1) >> self._level]]
         self._held = self._kept[0].size
-        self._stride *= 2
+        self._level += 1
+
+    def _note_extremes(self, values: Numbers) -> None:
+        """Keep the extremes of all values and no others, or the sample would hang on how rows are cut into chunks."""
+        self._extremes = [_extremes(np.concatenate([*self._extremes, _extremes(values)]))]
 
 
 def _extremes(values: Numbers) -> Numbers:
@@ -154,5 +159,5 @@ def _extremes(values: Numbers) -> Numbers:
 def _categorical(name: str, source: ColumnSource) -> tuple[CategoryGrid, Counted]:
     grid, cells = count_vocabulary(name, source.chunks(name))
     if cells is None:
-        cells = count_categories(grid, source.chunks(name), parts=2 if grid.split else 1)
+        cells = count_categories(grid, source.chunks(name), half=grid.split)
     return grid, Counted(cells, None)

@@ -110,10 +110,10 @@ def _count_numbers(grid: NumericalGrid, chunks: Iterable[pa.Array]) -> Counted:
     return Counted(cells, merged)
 
 
-def count_categories(grid: CategoryGrid, chunks: Iterable[pa.Array], *, parts: int = 1) -> Counts:
-    """Count a categorical column on the cells of its grid, with two ``parts`` only every second row."""
+def count_categories(grid: CategoryGrid, chunks: Iterable[pa.Array], *, half: bool = False) -> Counts:
+    """Count a categorical column on the cells of its grid, if asked only the half of its rows that did not cut it."""
     cells = np.zeros(grid.width, dtype=np.int64)
-    tally = Tally(grid.name, parts=parts)
+    tally = Tally(grid.name, split=half)
     for chunk in chunks:
         tally.add(chunk)
         if tally.waiting > _WAITING:
@@ -129,8 +129,20 @@ def _on_cells(grid: CategoryGrid, labels: pa.Array, rows: Counts) -> Counts:
 
 
 def edges_for(grid: NumericalGrid, values: Numbers) -> Numbers:
-    """Return the edges in the type in which values are compared."""
-    return grid.edges.astype(values.dtype) if grid.narrow else grid.edges
+    """Return the edges in the precision in which values are compared, the coarser one of both sides."""
+    if grid.narrow:
+        return grid.edges.astype(values.dtype)
+    return _in_single_precision(grid) if values.dtype == np.float32 else grid.edges
+
+
+def _in_single_precision(grid: NumericalGrid) -> Numbers:
+    """Return the edges for values in single precision: 0.1 there is the 0.1 that a reference has in double."""
+    with np.errstate(over="ignore"):
+        edges = grid.edges.astype(np.float32)
+        under = np.flatnonzero(grid.points[1:-1])
+        edges[under] = np.nextafter(edges[under + 1], np.float32(-np.inf))  # the edge that sets a single value apart
+    in_order: Numbers = np.minimum.accumulate(edges[::-1])[::-1]
+    return in_order
 
 
 def compared(grid: NumericalGrid, values: Numbers) -> Numbers:
@@ -156,6 +168,6 @@ def moments_of(finite: Numbers) -> Moments:
     """Return the moments of sorted finite values, at least one."""
     with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float have no finite moments
         mean = float(finite.mean(dtype=np.float64))
-        off = finite - mean
+        off = np.subtract(finite, mean, dtype=np.float64)
         off *= off  # no dot product: its threads would fight with ours
         return np.array([finite.size, mean, float(off.sum()), finite[0], finite[-1]], dtype=np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from vernal.profile.columns import Counts, encoded, labels_of
+from vernal.profile.dealing import dealt
 
 
 class _Part(NamedTuple):
@@ -25,17 +26,18 @@ class Tally:
     ----------
     feature
         For messages.
-    parts
-        Rows are dealt to so many parts by turns, and each part is counted for itself.
+    split
+        Whether rows are dealt to two parts, each counted for itself.
     """
 
-    def __init__(self, feature: str, *, parts: int = 1) -> None:
+    def __init__(self, feature: str, *, split: bool = False) -> None:
         self._feature = feature
-        self._parts = parts
+        self._split = split
+        self._parts = 2 if split else 1
         self._counted: list[_Part] = []
         self._rows = 0
         self.waiting = 0
-        self.nulls = np.zeros(parts, np.int64)
+        self.nulls = np.zeros(self._parts, np.int64)
         """Rows without a category so far, shape ``(parts,)``."""
 
     def add(self, chunk: pa.Array) -> None:
@@ -47,8 +49,12 @@ class Tally:
             If the column has values without a written form.
         """
         codes, dictionary = encoded(self._feature, chunk)
-        dealt = [codes[(part - self._rows) % self._parts :: self._parts] for part in range(self._parts)]
-        rows = np.stack([np.bincount(part + 1, minlength=len(dictionary) + 1) for part in dealt], axis=1)
+        if self._split:
+            cells = 2 * codes
+            cells += dealt(self._rows, codes.size)
+            rows = np.bincount(cells + 2, minlength=2 * len(dictionary) + 2).reshape(-1, 2)
+        else:
+            rows = np.bincount(codes + 1, minlength=len(dictionary) + 1).reshape(-1, 1)
         self._rows += codes.size
         self.nulls += rows[0]
         if self._counted and _same(self._counted[-1].dictionary, dictionary):

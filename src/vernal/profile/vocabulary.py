@@ -30,7 +30,7 @@ def count_vocabulary(name: str, chunks: Iterable[pa.Array]) -> tuple[CategoryGri
 
     A category that is chosen because the reference has it has by that alone more rows there than in any other sample,
     and one that the reference happens to lack has fewer. With rare categories that would pass for drift. So when there
-    are any, or more than can be counted one by one, every second row chooses the categories and only the others are
+    are any, or more than can be counted one by one, one half of the rows chooses the categories and only the other is
     counted: then the reference's counts on the grid are as unbiased as those of any window.
 
     Parameters
@@ -44,14 +44,14 @@ def count_vocabulary(name: str, chunks: Iterable[pa.Array]) -> tuple[CategoryGri
     -------
     grid, cells
         Equal counts are ordered by the category. ``cells`` is ``None`` beyond ``VOCABULARY`` different categories:
-        rarer ones were forgotten on the way, so every second row has to be counted on the grid afresh.
+        rarer ones were forgotten on the way, so the other half has to be counted on the grid afresh.
 
     Raises
     ------
     ProfileError
         If values have no written form.
     """
-    tally, known = Tally(name, parts=2), _Known(name)
+    tally, known = Tally(name, split=True), _Known(name)
     for chunk in chunks:
         tally.add(chunk)
         if tally.waiting > _WAITING:

@@ -1,0 +1,44 @@
+"""Which rows stand for all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vernal.profile.dealing import chosen, dealt
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 5, 9])
+def test_one_row_stands_for_every_block(level: int) -> None:
+    places = chosen(0, 1 << 14, level)
+    assert (places >> level).tolist() == list(range((1 << 14) >> level))
+
+
+def test_a_thinner_choice_is_part_of_the_thicker_one() -> None:
+    for level in range(8):
+        assert set(chosen(0, 10_000, level + 1).tolist()) <= set(chosen(0, 10_000, level).tolist())
+
+
+@pytest.mark.parametrize("level", [1, 3, 6])
+@pytest.mark.parametrize("cut", [1, 100, 4_097, 65_499])
+def test_choosing_chunk_by_chunk_chooses_the_same_rows(level: int, cut: int) -> None:
+    together = chosen(0, 200_003, level)
+    apart = np.concatenate([chosen(first, min(first + cut, 200_003), level) for first in range(0, 200_003, cut)])
+    assert np.array_equal(apart, together)
+
+
+@pytest.mark.parametrize(("start", "size"), [(0, 70_000), (1, 5), (65_497, 10), (10**9 + 7, 999), (3, 0)])
+def test_the_two_parts_are_the_choice_and_the_rest(start: int, size: int) -> None:
+    expected = np.zeros(size, dtype=np.uint8)
+    expected[chosen(start, start + size, 1) - start] = 1
+    assert np.array_equal(dealt(start, size), expected)
+
+
+@pytest.mark.parametrize("period", [2, 3, 7, 8, 24, 64, 168, 1024])
+def test_no_rhythm_of_the_rows_favours_some_of_them(period: int) -> None:
+    """Without coins one of two, or of eight, would meet the same phase of every even rhythm."""
+    rows = 1 << 20
+    for level in (1, 3):
+        met = np.bincount(chosen(0, rows, level) % period, minlength=period)
+        expected = rows / (1 << level) / period
+        assert abs(met - expected).max() < 6 * np.sqrt(expected)
