@@ -10,7 +10,19 @@ import pyarrow as pa
 
 from vernal.errors import ProfileError
 from vernal.profile.baseline import Baseline
-from vernal.profile.columns import Codes, Mask, Numbers, column_of, encoded, indices, labels_of, numbers, positions
+from vernal.profile.columns import (
+    Codes,
+    Mask,
+    Numbers,
+    column_of,
+    encoded,
+    indices,
+    labels_of,
+    numbers,
+    place_of,
+    positions,
+    taken,
+)
 from vernal.profile.counting import compared, edges_for, profile_rows
 from vernal.profile.counts import NO_MOMENTS, Moments, Profile
 from vernal.profile.grid import CategoryGrid, NumericalGrid
@@ -44,11 +56,16 @@ def profile_by_hour(baseline: Baseline, batch: pa.RecordBatch | pa.Table, hours:
     ProfileError
         If ``hours`` does not fit, or a feature is missing or has a type that cannot be counted as its kind.
     """
-    when = np.asarray(hours, dtype=np.int64)
+    when = np.asarray(hours)
+    if when.dtype.kind not in "iu" and when.size:
+        raise ProfileError(f"hours: found an array of {when.dtype}, expected whole numbers")
+    when = when.astype(np.int64)
     if when.shape != (batch.num_rows,):
         raise ProfileError(f"hours: found shape {when.shape}, expected ({batch.num_rows},), one per row")
     profiles: dict[int, Profile] = {}
     start = 0
+    for grid in baseline.grids:
+        place_of(batch.schema, grid.name)
     for part in batch.to_batches() if isinstance(batch, pa.Table) else [batch]:
         for hour, profile in _batch_by_hour(baseline, part, when[start : start + part.num_rows]):
             profiles[hour] = profiles[hour].merge(profile) if hour in profiles else profile
@@ -59,7 +76,9 @@ def profile_by_hour(baseline: Baseline, batch: pa.RecordBatch | pa.Table, hours:
 def _batch_by_hour(baseline: Baseline, batch: pa.RecordBatch, when: Codes) -> Iterator[tuple[int, Profile]]:
     if (when[1:] < when[:-1]).any():
         order = np.argsort(when, kind="stable")
-        batch, when = batch.take(indices(order)), when[order]
+        names, places = baseline.features, indices(order)
+        columns = [taken(column_of(batch, name), places) for name in names]
+        batch, when = pa.RecordBatch.from_arrays(columns, names=list(names)), when[order]
     starts = np.flatnonzero(np.r_[True, when[1:] != when[:-1]]) if when.size else np.empty(0, dtype=np.int64)
     ends = np.r_[starts[1:], when.size]
     for first in range(0, starts.size, _HOURS_TOGETHER):

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from vernal.errors import ProfileError
-from vernal.profile.columns import column_of
+from vernal.profile.columns import column_of, no_rows
 
 
 @runtime_checkable
@@ -64,5 +64,7 @@ class TableSource:
 
     def chunks(self, column: str) -> Iterator[pa.Array]:
         """Yield a column batch by batch."""
+        if not self.rows and self._schema is not None:
+            yield no_rows(self._schema, column)
         for batch in self._batches:
             yield column_of(batch, column)
