@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from vernal.errors import ProfileError
 from vernal.profile.columns import Counts
-from vernal.profile.counts import NO_MOMENTS, Moments, Profile, Summary, merge_moments, summary
+from vernal.profile.counts import Moments, Profile, Summary, empty_moments, merge_moments, summary
 from vernal.profile.encoding import BASELINE, decode_profile, seal, unseal
 from vernal.profile.grid import Grid, NumericalGrid, describe, restore
 
@@ -99,9 +99,12 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Raises
         ------
         ProfileError
-            If there is no such feature.
+            If there is no such feature, one is named twice, or none is named.
         """
         places = [self._place(feature) for feature in features]
+        if not places or len(set(places)) < len(places):
+            named = ", ".join(self.grids[place].name for place in places) or "none"
+            raise ProfileError(f"features: found {named}, expected at least one, and each only once")
         grids = tuple(self.grids[place] for place in places)
         grid_id = grid_digest(grids)
         moments = self.reference.moments
@@ -168,7 +171,7 @@ def empty_profile(baseline: Baseline) -> Profile:
         grid_id=baseline.grid_id,
         rows=0,
         counts=np.zeros(baseline.width, dtype=np.int64),
-        moments=np.tile(NO_MOMENTS, (baseline.numerical, 1)),
+        moments=empty_moments(baseline.numerical),
     )
 
 
@@ -187,21 +190,20 @@ def merge_all(baseline: Baseline, blobs: Iterable[bytes]) -> Profile:
     ProfileError
         If bytes are not those of a profile, are damaged, or are on another grid.
     """
-    hours = [decode_profile(blob) for blob in blobs]
-    for hour in hours:
+    counts, rows, hours = np.zeros(baseline.width, dtype=np.int64), 0, 0
+    moments: list[Moments] = [empty_moments(baseline.numerical)]
+    for blob in blobs:  # one at a time: spread over all cells, the hours of a month would fill the memory
+        hour = decode_profile(blob)
         if hour.grid_id != baseline.grid_id or hour.cells != baseline.width:
             raise ProfileError(
                 f"profile: found grid {hour.grid_id}, expected the baseline's {baseline.grid_id}",
                 hint="A new baseline means a new grid: count the window again on it.",
             )
-    if not hours:
-        return empty_profile(baseline)
-    counts = np.zeros(baseline.width, dtype=np.int64)
-    np.add.at(
-        counts, np.concatenate([hour.occupied for hour in hours]), np.concatenate([hour.counts for hour in hours])
+        counts[hour.occupied] += hour.counts
+        rows, hours = rows + hour.rows, hours + 1
+        if hour.moments is not None:
+            moments.append(hour.moments)
+    known = len(moments) == hours + 1
+    return Profile(
+        grid_id=baseline.grid_id, rows=rows, counts=counts, moments=merge_moments(np.stack(moments)) if known else None
     )
-    moments: Moments | None = None
-    parts = [hour.moments for hour in hours if hour.moments is not None]
-    if len(parts) == len(hours):
-        moments = merge_moments(np.stack(parts))
-    return Profile(grid_id=baseline.grid_id, rows=sum(hour.rows for hour in hours), counts=counts, moments=moments)

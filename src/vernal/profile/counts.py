@@ -108,7 +108,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if self.moments is None or other.moments is None:
             same_moments = self.moments is other.moments
         else:
-            same_moments = np.array_equal(self.moments, other.moments)
+            same_moments = np.array_equal(self.moments, other.moments, equal_nan=True)
         return (
             same_moments
             and self.grid_id == other.grid_id
@@ -135,6 +135,11 @@ def check_same_grid(one: Profile, other: Profile) -> None:
             f"profiles: found grids {one.grid_id} and {other.grid_id}, expected the same",
             hint="A new baseline means a new grid: count the window again on it.",
         )
+
+
+def empty_moments(features: int) -> Moments:
+    """Return the moments of no rows, shape ``(features, 5)``."""
+    return np.tile(NO_MOMENTS, (features, 1))
 
 
 def merge_moments(parts: npt.NDArray[np.float64]) -> Moments:

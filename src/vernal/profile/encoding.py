@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -30,8 +30,8 @@ class _Counted(msgspec.Struct, frozen=True, array_like=True):
     """The content of a profile; only occupied cells are stored, by their distances and counts."""
 
     grid_id: str
-    rows: int
-    cells: int
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    cells: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST // 8)]
     gaps: tuple[int, bytes]
     counts: tuple[int, bytes]
     moments: bytes | None
@@ -117,7 +117,8 @@ def decode_profile(data: bytes) -> Sparse:
         moments = None if found.moments is None else _unplanes(found.moments, "<f8").reshape(-1, MOMENTS)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ProfileError(f"profile: found content that does not decode ({error})") from None
-    if occupied.shape != counts.shape or (occupied.size and not 0 <= occupied[0] <= occupied[-1] < found.cells):
+    sound = bool((np.diff(occupied, prepend=-1) > 0).all() and (counts > 0).all())
+    if occupied.shape != counts.shape or not sound or (occupied.size and occupied[-1] >= found.cells):
         raise ProfileError("profile: found counts that do not fit its cells, expected one count per occupied cell")
     return Sparse(
         grid_id=found.grid_id,
