@@ -30,6 +30,7 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     at the ends.
     """
 
+    grid_id: str
     bins: Places
     bin_starts: Places
     intervals: Places
@@ -62,6 +63,7 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             else:
                 starts.append(offset + np.r_[np.arange(grid.other + 1), grid.width - 1])
         return cls(
+            grid_id=baseline.grid_id,
             bins=_joined(starts),
             bin_starts=_firsts(starts),
             intervals=_joined(intervals),
@@ -81,6 +83,8 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
         Without moments a row beyond the reference's range lies at its end, as near as it can be.
         """
+        if not self.intervals.size:
+            return self.lefts, self.rights
         lefts, rights = self.lefts.copy(), self.rights.copy()
         firsts, lasts = self.interval_starts, np.r_[self.interval_starts[1:], self.intervals.size] - 1
         nearest = self.rights[firsts], self.lefts[lasts]
@@ -89,7 +93,10 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         else:
             lefts[firsts] = np.minimum(nearest[0], moments[:, MINIMUM])
             rights[lasts] = np.maximum(nearest[1], moments[:, MAXIMUM])
-        return lefts, rights
+        nowhere = lefts > rights  # the one interval of a reference without values, when no extremes are known
+        lefts[nowhere] = rights[nowhere] = 0.0
+        largest = np.finfo(np.float64).max
+        return lefts.clip(-largest, largest), rights.clip(-largest, largest)
 
 
 def _joined(places: list[Places]) -> Places:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +12,8 @@ import numpy.typing as npt
 from vernal.errors import ProfileError
 from vernal.profile.baseline import Baseline
 from vernal.profile.binning import Binning
-from vernal.profile.counts import COUNT, M2, Moments, Profile, joint_moments, summary
+from vernal.profile.columns import Counts
+from vernal.profile.counts import COUNT, M2, MEAN, Moments, Profile, joint_moments
 from vernal.profile.grid import FeatureKind, NumericalGrid
 from vernal.stats.distance import (
     ChiSquares,
@@ -58,7 +62,8 @@ class FeatureComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One feature in two sets of rows; ``reference_`` marks the older set.
 
     Distances are ``None`` where a side has no rows (Kolmogorov-Smirnov and Wasserstein also for categorical features
-    and without finite values). ``wasserstein`` is in standard deviations of the reference, ``None`` if that has none.
+    and without finite values). ``wasserstein`` is in standard deviations of the baseline's reference, so that windows
+    can be compared, and ``None`` if that has none.
     Rows are those in which the feature was counted: all, but where a reference has rare categories one half of it.
     Shares are of these, and ``None`` without rows or where the kind of feature has no such cell. ``sufficient`` tells
     whether both sides reach the minimum number of rows.
@@ -138,7 +143,7 @@ def compare_profiles(
     Raises
     ------
     ProfileError
-        If a profile is on another grid, or ``min_rows`` is below 1.
+        If a profile or the binning is of another grid, or ``min_rows`` is below 1.
     SampleError
         If ``bins`` or ``alpha`` is out of range.
     """
@@ -147,6 +152,8 @@ def compare_profiles(
     if min_rows < 1:
         raise ProfileError(f"min_rows: found {min_rows}, expected at least 1")
     layout = Binning.of(baseline, bins=bins) if binning is None else binning
+    if layout.grid_id != baseline.grid_id:
+        raise ProfileError(f"binning: found one of grid {layout.grid_id}, expected the baseline's {baseline.grid_id}")
     measured = _Measured(baseline, layout, reference, current, alpha)
     return tuple(measured.feature(place, min_rows=min_rows) for place in range(len(baseline.grids)))
 
@@ -157,73 +164,90 @@ class _Measured:
     def __init__(self, baseline: Baseline, layout: Binning, reference: Profile, current: Profile, alpha: float) -> None:
         self._baseline, self._reference, self._current = baseline, reference, current
         self._numerical = np.array([isinstance(grid, NumericalGrid) for grid in baseline.grids])
+        self._is_number: list[bool] = self._numerical.tolist()
         self._row = np.cumsum(self._numerical) - 1  # of the moments, where the feature is numerical
+        self._then, self._now = _side(baseline, reference), _side(baseline, current)
         r, c = layout.binned(reference), layout.binned(current)
         psi, js = psi_many(r, c, layout.bin_starts), jensen_shannon_many(r, c, layout.bin_starts)
         usual = _family(alpha, (psi, self._numerical), (js, ~self._numerical))
         unusual = _family(alpha, (psi, ~self._numerical), (js, self._numerical))
         self._psi, self._js = ({**one, **other} for one, other in zip(usual, unusual, strict=True))
         self._chi_square = chi_square_many(r, c, layout.bin_starts)
-        self._hellinger = hellinger_many(r, c, layout.bin_starts)
-        self._total_variation = total_variation_many(r, c, layout.bin_starts)
+        self._hellinger = _known(hellinger_many(r, c, layout.bin_starts))
+        self._total_variation = _known(total_variation_many(r, c, layout.bin_starts))
         self._ks: dict[int, Distance] = {}
-        self._wasserstein = np.empty(0)
+        self._wasserstein: list[float | None] = []
         if self._numerical.any():
             r, c = reference.counts[layout.intervals], current.counts[layout.intervals]
             ks = kolmogorov_smirnov_many(r, c, layout.interval_starts, points=layout.points)
             (self._ks,) = _family(alpha, (ks, np.ones(layout.interval_starts.size, np.bool_)))
             lefts, rights = layout.limits(joint_moments(reference, current))
-            moved = wasserstein_many(r, c, layout.interval_starts, lefts=lefts, rights=rights)
-            self._wasserstein = moved / _deviations(baseline.reference.moments, layout.interval_starts.size)
+            with np.errstate(over="ignore", invalid="ignore"):  # the largest floats lie infinitely far apart
+                moved = wasserstein_many(r, c, layout.interval_starts, lefts=lefts, rights=rights)
+                self._wasserstein = _known(moved / _scale(baseline))
 
     def feature(self, place: int, *, min_rows: int) -> FeatureComparison:
         """Return what was measured of one feature."""
-        grid, number = self._baseline.grids[place], bool(self._numerical[place])
-        row = int(self._row[place])
-        now, then = self._moments(self._current, place), self._moments(self._reference, place)
+        grid, number = self._baseline.grids[place], self._is_number[place]
+        row, now, then = int(self._row[place]), self._now, self._then
         return FeatureComparison(
             feature=grid.name,
             kind=grid.kind,
-            rows=self._rows(self._current, place),
-            reference_rows=self._rows(self._reference, place),
+            rows=now.rows[place],
+            reference_rows=then.rows[place],
             sufficient=min(self._reference.rows, self._current.rows) >= min_rows,
             psi=self._psi.get(place),
             js=self._js.get(place),
             ks=self._ks.get(row) if number else None,
             chi_square=_homogeneity(self._chi_square, place),
-            hellinger=_known(self._hellinger[place]),
-            total_variation=_known(self._total_variation[place]),
-            wasserstein=_known(self._wasserstein[row]) if number else None,
-            null_share=self._share(self._current, place, _NULL),
-            reference_null_share=self._share(self._reference, place, _NULL),
-            nonfinite_share=self._share(self._current, place, _NONFINITE) if number else None,
-            new_share=None if number else self._share(self._current, place, _NEW),
-            out_of_range_share=self._share(self._current, place, _OUTSIDE) if number else None,
-            mean=now[0],
-            reference_mean=then[0],
-            deviation=now[1],
-            reference_deviation=then[1],
+            hellinger=self._hellinger[place],
+            total_variation=self._total_variation[place],
+            wasserstein=self._wasserstein[row] if number else None,
+            null_share=now.null[place],
+            reference_null_share=then.null[place],
+            nonfinite_share=now.before_null[place] if number else None,
+            new_share=None if number else now.before_null[place],
+            out_of_range_share=now.outside[place] if number else None,
+            mean=now.means[row] if number else None,
+            reference_mean=then.means[row] if number else None,
+            deviation=now.deviations[row] if number else None,
+            reference_deviation=then.deviations[row] if number else None,
         )
 
-    def _share(self, profile: Profile, place: int, cells: tuple[int, ...]) -> float | None:
-        first, width = self._baseline.offsets[place], self._baseline.grids[place].width
-        rows = self._rows(profile, place)
-        return sum(int(profile.counts[first + cell % width]) for cell in cells) / rows if rows else None
 
-    def _rows(self, profile: Profile, place: int) -> int:
-        """Return the rows in which a feature was counted: of a split reference, half of them."""
-        first = self._baseline.offsets[place]
-        return int(profile.counts[first : first + self._baseline.grids[place].width].sum())
+class _Side(NamedTuple):
+    """Facts about each feature in one set of rows.
 
-    def _moments(self, profile: Profile, place: int) -> tuple[float | None, float | None]:
-        if profile.moments is None or not self._numerical[place]:
-            return None, None
-        found = summary(profile.moments[self._row[place]].tolist())
-        return (None, None) if found is None else (_known(found.mean), _known(found.variance**0.5))
+    ``before_null`` is the share of the cell before that of nulls: non-finite values, or new categories. ``outside`` is
+    that of a numerical feature's first and last interval.
+    """
+
+    rows: list[int]
+    null: list[float | None]
+    before_null: list[float | None]
+    outside: list[float | None]
+    means: list[float | None]
+    deviations: list[float | None]
 
 
-_NULL, _NONFINITE, _NEW, _OUTSIDE = (-1,), (-2,), (-2,), (0, -3)
-"""Places of a feature's special cells; a numerical one's intervals end at -3, the first and last being outside."""
+def _side(baseline: Baseline, profile: Profile) -> _Side:
+    counts, firsts = profile.counts, np.array(baseline.offsets)
+    ends = np.r_[firsts[1:], counts.size]
+    rows = np.add.reduceat(counts, firsts)  # of a split reference only the half that was counted
+
+    def share(cells: Counts) -> list[float | None]:
+        return _known(np.divide(cells, rows, out=np.full(rows.size, np.nan), where=rows > 0))
+
+    moments = profile.moments
+    nothing: list[float | None] = [None] * baseline.numerical
+    return _Side(
+        rows=rows.tolist(),
+        null=share(counts[ends - 1]),
+        before_null=share(counts[ends - 2]),
+        outside=share(counts[firsts] + counts[ends - 3]),
+        means=nothing if moments is None else _known(np.where(moments[:, COUNT] > 0, moments[:, MEAN], np.nan)),
+        deviations=nothing if moments is None else _known(_deviations(moments)),
+    )
 
 
 Tested = Divergences | KolmogorovSmirnovs
@@ -260,8 +284,8 @@ def _distance(found: Tested, critical: float, place: int, adjusted_p: float) -> 
 
 
 def _homogeneity(found: ChiSquares, place: int) -> Homogeneity | None:
-    statistic = _known(found.statistic[place])
-    if statistic is None:
+    statistic = float(found.statistic[place])
+    if math.isnan(statistic):
         return None
     return Homogeneity(
         statistic=statistic,
@@ -271,14 +295,20 @@ def _homogeneity(found: ChiSquares, place: int) -> Homogeneity | None:
     )
 
 
-def _deviations(moments: Moments | None, features: int) -> Floats:
-    """Return the standard deviation of each numerical feature, NaN where it is 0, not finite or not known."""
-    if moments is None:
-        return np.full(features, np.nan)
+def _deviations(moments: Moments) -> Floats:
+    """Return the standard deviation of each numerical feature: 0 for one value, NaN for none."""
     with np.errstate(invalid="ignore"):
         deviations: Floats = np.sqrt(moments[:, M2] / np.maximum(moments[:, COUNT] - 1, 1))
+    return np.where(moments[:, COUNT] > 0, deviations, np.nan)
+
+
+def _scale(baseline: Baseline) -> Floats:
+    """Return the reference's standard deviations, NaN where they are no scale: 0, not finite or not known."""
+    if baseline.reference.moments is None:
+        return np.full(baseline.numerical, np.nan)
+    deviations = _deviations(baseline.reference.moments)
     return np.where((deviations > 0) & np.isfinite(deviations), deviations, np.nan)
 
 
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _known(values: Floats) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]

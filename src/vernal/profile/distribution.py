@@ -84,13 +84,14 @@ def _occurring(label: str, reference: float, current: float) -> Iterator[Bar]:
 
 
 def _numbers(limits: tuple[Floats, Floats], r: Floats, c: Floats, bars: int) -> Iterator[Bar]:
-    lefts, rights = (side[(r > 0) | (c > 0)] for side in limits)
+    # In quarters, as the distance between the largest floats has no float.
+    lefts, rights = (side[(r > 0) | (c > 0)] / 4 for side in limits)
     r, c = r[(r > 0) | (c > 0)], c[(r > 0) | (c > 0)]
     if not r.size:
         return
     if (lefts == rights).all() and r.size <= 2 * bars:
         for value, then, now in zip(rights.tolist(), r.tolist(), c.tolist(), strict=True):
-            yield Bar(low=value, high=value, reference=then, current=now)
+            yield Bar(low=4 * value, high=4 * value, reference=then, current=now)
         return
     at = np.column_stack((lefts, rights)).ravel()
     below = [np.column_stack((np.cumsum(side) - side, np.cumsum(side))).ravel() for side in (r, c)]
@@ -101,7 +102,7 @@ def _numbers(limits: tuple[Floats, Floats], r: Floats, c: Floats, bars: int) -> 
         low, high = float(lefts[0]), float(rights[-1])
     edges = np.linspace(low, high, bars + 1)
     then, now = (np.diff(np.interp(edges, at, side), prepend=0, append=side[-1]).tolist() for side in below)
-    for place, (start, end) in enumerate(itertools.pairwise([None, *edges.tolist(), None])):
+    for place, (start, end) in enumerate(itertools.pairwise([None, *(4 * edges).tolist(), None])):
         inside = 0 < place <= bars
         if inside or then[place] or now[place]:
             yield Bar(low=start, high=end, reference=then[place], current=now[place])
