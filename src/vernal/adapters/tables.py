@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from vernal.errors import DataError
 from vernal.profile import TableSource
-from vernal.profile.columns import column_of
+from vernal.profile.columns import column_of, no_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,8 @@ def open_rows(data: object, *, subject: str) -> ColumnSource:
     ----------
     data
         A path (a Parquet file, a folder of them, or a Delta table), an Arrow table, record batch or stream of batches,
-        a pandas frame, or anything else that exports itself to Arrow (``__arrow_c_stream__``), such as a Polars frame.
+        record batches in any iterable, a pandas frame, or anything else that exports itself to Arrow
+        (``__arrow_c_stream__``), such as a Polars frame.
     subject
         What the rows are, for messages.
 
@@ -53,11 +55,21 @@ def open_rows(data: object, *, subject: str) -> ColumnSource:
             return TableSource(_from_pandas(data))
         if hasattr(data, "__arrow_c_stream__"):
             return TableSource(pa.table(data))
+        if isinstance(data, Iterable):
+            return TableSource(_batches(data))
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise DataError(f"{subject}: cannot be read as a table: {error}") from error
-    raise DataError(
-        f"{subject}: found {type(data).__name__}, expected a path, an Arrow table, a pandas frame or record batches"
-    )
+    raise DataError(f"{subject}: found {type(data).__name__}, expected {_READABLE}")
+
+
+_READABLE = "a path, an Arrow table, a pandas frame or record batches"
+
+
+def _batches(data: Iterable[object]) -> Iterator[pa.RecordBatch]:
+    for one in data:
+        if not isinstance(one, pa.RecordBatch):
+            raise TypeError(f"found {type(one).__name__} in a {type(data).__name__}, expected {_READABLE}")
+        yield one
 
 
 class ParquetSource:
@@ -80,6 +92,9 @@ class ParquetSource:
 
     def chunks(self, column: str) -> Iterator[pa.Array]:
         """Yield a column; strings come dictionary-encoded, as they mostly are in the file."""
+        if not self.rows:
+            yield no_rows(self._schema, column)
+            return
         text = _is_text(self._schema, column)
         # Without pre_buffer a column is read as it is decoded, instead of being held in memory as a whole.
         options = {"metadata": self._metadata, "read_dictionary": [column] if text else [], "pre_buffer": False}
@@ -94,13 +109,14 @@ class DatasetSource:
 
     def __init__(self, dataset: Any, *, subject: str, path: Path) -> None:  # noqa: ANN401 - pyarrow has no types
         self._dataset, self._subject, self._path = dataset, subject, path
+        self._schema: pa.Schema = dataset.schema
         with _readable(subject, path):
             self._rows = int(dataset.count_rows())
 
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the columns."""
-        return self._dataset.schema
+        return self._schema
 
     @property
     def rows(self) -> int:
@@ -109,6 +125,7 @@ class DatasetSource:
 
     def chunks(self, column: str) -> Iterator[pa.Array]:
         """Yield a column, file by file."""
+        yield no_rows(self._schema, column)
         with _readable(self._subject, self._path):
             scanner = self._dataset.scanner(
                 columns=[column], batch_size=_CHUNK_ROWS, batch_readahead=1, fragment_readahead=1, use_threads=False
@@ -118,7 +135,9 @@ class DatasetSource:
 
 
 def _open_path(path: Path, subject: str) -> ColumnSource:
-    if not path.exists():
+    with _readable(subject, path):
+        found = path.exists()
+    if not found:
         raise DataError(
             f"{subject}: found nothing at {path}, expected a Parquet file, a folder of them or a Delta table"
         )
@@ -152,15 +171,26 @@ def _is_frame(data: object) -> TypeGuard[pd.DataFrame]:
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame without its index; a column of mixed objects, which Arrow cannot hold, is compared as text."""
+    """Return a frame without its index; what Arrow cannot hold, such as mixed objects, is compared as text."""
     columns = []
     for place in range(frame.shape[1]):
         column = frame.iloc[:, place]
         try:
-            columns.append(pa.Array.from_pandas(column))
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            columns.append(pa.Array.from_pandas(column.map(str, na_action="ignore"), type=pa.large_string()))
+            columns.append(pa.Array.from_pandas(_dense(column)))
+        except (pa.ArrowException, OverflowError, UnicodeError):
+            columns.append(pa.Array.from_pandas(column.map(_text, na_action="ignore"), type=pa.large_string()))
     return pa.table(columns, names=[str(name) for name in frame.columns])
+
+
+def _dense(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column with every value written out, which sparse ones are for Arrow only then."""
+    accessor = getattr(column, "sparse", None)
+    return column if accessor is None else accessor.to_dense()
+
+
+def _text(value: object) -> str:
+    """Return an object as text that UTF-8 can hold."""
+    return str(value).encode(errors="backslashreplace").decode()
 
 
 def _is_text(schema: pa.Schema, column: str) -> bool:
