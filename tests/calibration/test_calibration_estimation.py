@@ -2,8 +2,8 @@
 
 The bounds are first-order and the maps isotonic, linear between knots: they take some noise for signal and cut corners
 where the score bends. With 1,000 labelled rows estimates are off by up to a third of a standard error, so a side that
-claims 5 % is held to 8 %, and to 11 % where the map has a strong distortion to undo; both sides together to at least 5 %,
-below which the bounds would be needlessly wide.
+claims 5 % is held to 8 %, and to 11 % where the map has a strong distortion to undo; both sides together to at least
+5 %, below which the bounds would be needlessly wide.
 """
 
 from __future__ import annotations
