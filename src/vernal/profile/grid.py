@@ -131,9 +131,10 @@ def cut(name: str, ordered: Numbers, *, narrow: bool) -> NumericalGrid:
     inner, repeats = np.unique(ordered[np.clip(ranks, 0, ordered.size - 1)].astype(precision), return_counts=True)
     least, most = ordered[:1].astype(precision), ordered[-1:].astype(precision)
     atoms = np.concatenate((inner[repeats > 1], least))
-    below = np.nextafter(atoms, precision.type(-np.inf))  # an edge under an atom gives it an interval of its own
-    edges = np.unique(np.concatenate((inner, below, most)))
-    return NumericalGrid(name=name, edges=edges[np.isfinite(edges)].astype(np.float64), narrow=narrow)
+    with np.errstate(over="ignore"):  # under the least of all numbers lies minus infinity, which is an edge like others
+        below = np.nextafter(atoms, precision.type(-np.inf))  # an edge under an atom gives it an interval of its own
+    edges = np.unique(np.concatenate((inner, below, most))).astype(np.float64)
+    return NumericalGrid(name=name, edges=edges + 0.0, narrow=narrow)  # there are two zeros, and one grid
 
 
 def describe(grid: Grid) -> dict[str, Any]:
@@ -163,6 +164,8 @@ def restore(described: dict[str, Any]) -> Grid:
     KeyError, TypeError, ValueError
         If it is no description of a grid.
     """
+    if not isinstance(described["name"], str):
+        raise TypeError(f"a feature named {described['name']!r}")
     if "edges" in described:
         edges = np.frombuffer(described["edges"], dtype=np.float64)
         return NumericalGrid(name=described["name"], edges=edges, narrow=described["narrow"])
@@ -170,6 +173,8 @@ def restore(described: dict[str, Any]) -> Grid:
     buffers = [None, pa.py_buffer(described["ends"]), pa.py_buffer(described["text"])]
     vocabulary = pa.Array.from_buffers(pa.large_string(), size, buffers)
     vocabulary.validate(full=True)
+    if not 0 <= described["top"] <= size:
+        raise ValueError(f"{described['top']} top categories of {size}")
     return CategoryGrid(
         name=described["name"],
         vocabulary=vocabulary,
