@@ -21,6 +21,11 @@ TOP_CATEGORIES: Final = 1000
 VOCABULARY: Final = 200_000
 """Categories of the reference that are known by name."""
 
+_TAIL = 0.5 ** np.arange(1, 11) / QUANTILES
+"""Shares beyond further edges in either tail, where a single interval would be as wide as all others together."""
+
+_LEVELS = np.sort(np.concatenate((np.arange(1, QUANTILES) / QUANTILES, _TAIL, 1 - _TAIL)))
+
 Edges = npt.NDArray[np.float64]
 
 
@@ -122,11 +127,12 @@ def cut(name: str, ordered: Numbers, *, narrow: bool) -> NumericalGrid:
     Returns
     -------
     NumericalGrid
-        At most ``QUANTILES`` intervals of about equal mass, two outside the range, and two for each repeated quantile.
+        At most ``QUANTILES`` intervals of about equal mass, the outermost divided further, two outside the range, and
+        two for each repeated quantile.
     """
     if not ordered.size:
         return NumericalGrid(name=name, edges=np.empty(0), narrow=narrow)
-    ranks = np.ceil(np.arange(1, QUANTILES) / QUANTILES * ordered.size).astype(np.int64) - 1
+    ranks = np.ceil(_LEVELS * ordered.size).astype(np.int64) - 1
     precision = np.dtype(np.float32 if narrow else np.float64)
     inner, repeats = np.unique(ordered[np.clip(ranks, 0, ordered.size - 1)].astype(precision), return_counts=True)
     least, most = ordered[:1].astype(precision), ordered[-1:].astype(precision)

@@ -217,12 +217,16 @@ def _psi_term(r: Floats, c: Floats, sizes: Sizes) -> Floats:
 
 
 def _jensen_shannon_term(r: Floats, c: Floats, sizes: Sizes) -> Floats:
-    from scipy.special import rel_entr
-
     p, q = r / sizes.n, c / sizes.m
     middle = (p + q) / 2
-    term: Floats = (rel_entr(p, middle) + rel_entr(q, middle)) / 2
-    return term
+    return (_times_log_ratio(p, middle) + _times_log_ratio(q, middle)) / 2
+
+
+def _times_log_ratio(p: Floats, q: Floats) -> Floats:
+    """Return ``p * log(p / q)``, which is 0 where ``p`` is 0."""
+    some = p > 0
+    product: Floats = p * np.log(np.where(some, p, 1.0) / np.where(some, q, 1.0))
+    return product
 
 
 _WELL_FILLED = 50.0

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vernal.errors import SampleError
 from vernal.stats.arrays import Bools, Floats, Ints, check_level, paired_counts
 from vernal.stats.segments import NO_ROWS, Segments, segments_of
+from vernal.stats.special import kolmogorov_isf, kolmogorov_sf
 
 
 class KolmogorovSmirnov(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,10 +180,8 @@ def _is_small(n: Ints, m: Ints) -> Bools:
 
 def _p_value(n: Ints, m: Ints, distance: Floats) -> Floats:
     """Return the probabilities of at least ``distance`` without drift, shape ``(f,)``."""
-    from scipy.special import kolmogorov
-
     root, correction = _limit(n, m)
-    p: Floats = kolmogorov(root * distance + correction)
+    p = kolmogorov_sf(root * distance + correction)
     for i in np.flatnonzero(_is_small(n, m)):
         rows, others = int(n[i]), int(m[i])
         p[i] = _exact_sf(rows, others, round(distance[i] * rows * others))
@@ -191,11 +190,9 @@ def _p_value(n: Ints, m: Ints, distance: Floats) -> Floats:
 
 def _critical(n: Ints, m: Ints, alpha: float) -> Floats:
     """Return the distances that chance exceeds with probability ``alpha``; NaN where a side has no rows."""
-    from scipy.special import kolmogi
-
     check_level("alpha", alpha)
     root, correction = _limit(n, m)
-    critical: Floats = np.clip((float(kolmogi(alpha)) - correction) / root, 0.0, 1.0)
+    critical: Floats = np.clip((kolmogorov_isf(alpha) - correction) / root, 0.0, 1.0)
     critical[(n == 0) | (m == 0)] = np.nan
     for i in np.flatnonzero(_is_small(n, m)):
         critical[i] = _exact_critical(int(n[i]), int(m[i]), alpha)

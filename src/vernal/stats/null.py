@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from vernal.stats.arrays import Floats, Ints, check_level
+from vernal.stats.special import gamma_isf, gamma_sf
 
 ROUNDING = 1e-9
 """Relative difference up to which two scores are the same value of a score that takes few."""
@@ -97,11 +98,9 @@ class Nulls(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def sf(self, score: Floats) -> Floats:
         """Return the probabilities of at least ``score`` without drift, shape ``(f,)``."""
-        from scipy.special import gammaincc
-
         certain = self.dof == 0
         half = np.where(certain, 1.0, self.dof) / 2
-        p: Floats = np.where(certain, 1.0, gammaincc(half, np.maximum(0.0, (score - self.shift) / self.scale / 2)))
+        p: Floats = np.where(certain, 1.0, gamma_sf(half, np.maximum(0.0, (score - self.shift) / self.scale / 2)))
         if self.table is not None:
             p[self.table.places] = self.table.sf(score[self.table.places])
         return p
@@ -114,12 +113,10 @@ class Nulls(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         SampleError
             If ``alpha`` is not between 0 and 1.
         """
-        from scipy.special import gammainccinv
-
         check_level("alpha", alpha)
         certain = self.dof == 0
         half = np.where(certain, 1.0, self.dof) / 2
-        beyond = np.maximum(0.0, self.shift + self.scale * 2 * gammainccinv(half, alpha))
+        beyond = np.maximum(0.0, self.shift + self.scale * 2 * gamma_isf(half, alpha))
         quantile: Floats = np.where(certain, self.shift, beyond)
         if self.table is not None:
             quantile[self.table.places] = self.table.quantile(alpha)
