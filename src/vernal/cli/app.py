@@ -12,6 +12,7 @@ import typer
 from vernal import __version__
 from vernal.cli.approvals import approvals, approve, reject
 from vernal.cli.check import check
+from vernal.cli.compare import compare
 from vernal.cli.demo import demo
 from vernal.cli.ingest import ingest
 from vernal.cli.init import init
@@ -26,7 +27,7 @@ from vernal.cli.up import up
 
 VERBS = {
     "Start": (init, demo, schema),
-    "Look, changing nothing": (check, status, runs, rollout, approvals),
+    "Look, changing nothing": (check, status, runs, rollout, approvals, compare),
     "Let Vernal work": (tick, up, ingest),
     "Decide yourself": (retrain, approve, reject, rollback),
 }

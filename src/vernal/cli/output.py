@@ -79,6 +79,15 @@ class Output:
             for line in aligned([list(columns), *cells]):
                 print(f"{indent}{line}")
 
+    def renderable(self, value: object, text: str) -> None:
+        """Print something that rich can draw, or its text where there is no terminal."""
+        if self.as_json:
+            return
+        if self._console().is_terminal:
+            self._console().print(value)
+        else:
+            print(clean(text))
+
     def _console(self) -> Console:
         if self._rich is None:
             from rich.console import Console
