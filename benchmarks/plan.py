@@ -54,11 +54,11 @@ DRIFT: Mapping[str, Tool] = {
     "vernal": Tool(
         title="Vernal, stored baseline",
         script="vernal_drift.py",
-        arguments=("stored", "{baseline}", "{current}"),
+        arguments=("compare", "{baseline}", "{current}"),
         packages=("vernal", *_FRAMES, "scipy", "scikit-learn"),
     ),
     "vernal-raw": Tool(
-        title="Vernal, both files read", script="vernal_drift.py", arguments=("raw", "{reference}", "{current}")
+        title="Vernal, both files read", script="vernal_drift.py", arguments=("compare", "{reference}", "{current}")
     ),
     "pyarrow": Tool(title="floor: pyarrow reads the current file", script="floor_pyarrow.py", arguments=("{current}",)),
     "numpy": Tool(title="floor: a process that imports numpy", script="floor_numpy.py", arguments=()),

@@ -1,8 +1,7 @@
 """Vernal on two files: against a stored baseline, as it is used, or with both files read afresh.
 
 vernal_drift.py store REFERENCE BASELINE
-vernal_drift.py stored BASELINE CURRENT
-vernal_drift.py raw REFERENCE CURRENT
+vernal_drift.py compare REFERENCE_OR_BASELINE CURRENT
 """
 
 from __future__ import annotations
@@ -11,19 +10,21 @@ import json
 import sys
 from pathlib import Path
 
-from vernal_rows import ParquetRows, baseline_of, profile_of, verdict
+from vernal_rows import THRESHOLD, scores_of
 
-from vernal.profile import Baseline
+import vernal
 
 
 def main() -> None:
     """Do what the first argument says."""
-    mode, first, second = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    mode, first, second = sys.argv[1:]
     if mode == "store":
-        second.write_bytes(baseline_of(ParquetRows(first)).to_bytes())
+        Path(second).write_bytes(vernal.build_baseline(first).to_bytes())
         return
-    baseline = Baseline.from_bytes(first.read_bytes()) if mode == "stored" else baseline_of(ParquetRows(first))
-    print(json.dumps(verdict(baseline, profile_of(baseline, ParquetRows(second)))))
+    found = vernal.compare(first, second, psi=THRESHOLD, js=THRESHOLD)
+    scores = {one.feature: scores_of(one.measured) for one in found}
+    rows = [found.reference.rows, found.current.rows]
+    print(json.dumps({"rows": rows, "scores": scores, "drifted": sorted(found.drifted)}))
 
 
 if __name__ == "__main__":

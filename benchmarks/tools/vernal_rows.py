@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vernal.profile import Baseline, FeatureKind, Profile, build_baseline, compare, profile_rows
+from vernal.profile import Baseline, FeatureComparison, FeatureKind, Profile, build_baseline, compare, profile_rows
 
 THRESHOLD = 0.1
 """The usual threshold for PSI and Jensen-Shannon; a feature is drifted above it and above what chance gives."""
@@ -71,6 +71,15 @@ def profile_of(baseline: Baseline, rows: ParquetRows | pa.Table) -> Profile:
     return profile_rows(baseline, rows, threads=_THREADS)
 
 
+def scores_of(feature: FeatureComparison) -> dict[str, float]:
+    """Return the scores of one feature by name."""
+    found = {"psi": feature.psi, "js": feature.js, "ks": feature.ks}
+    scores = {name: distance.score for name, distance in found.items() if distance is not None}
+    if feature.ks is not None and feature.ks.upper is not None:
+        scores["ks_upper"] = feature.ks.upper
+    return scores
+
+
 def verdict(baseline: Baseline, profile: Profile) -> dict[str, Any]:
     """Return the scores of every feature and which of them are drifted."""
     scores: dict[str, dict[str, float]] = {}
@@ -79,8 +88,5 @@ def verdict(baseline: Baseline, profile: Profile) -> dict[str, Any]:
         judged = feature.psi if feature.kind is FeatureKind.NUMERICAL else feature.js
         if judged is not None and judged.score > max(THRESHOLD, judged.critical):
             drifted.append(feature.feature)
-        found = {"psi": feature.psi, "js": feature.js, "ks": feature.ks}
-        scores[feature.feature] = {name: distance.score for name, distance in found.items() if distance is not None}
-        if feature.ks is not None and feature.ks.upper is not None:
-            scores[feature.feature]["ks_upper"] = feature.ks.upper
+        scores[feature.feature] = scores_of(feature)
     return {"rows": [baseline.rows, profile.rows], "scores": scores, "drifted": sorted(drifted)}

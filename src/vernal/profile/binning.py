@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Self
 
 import msgspec
@@ -49,25 +50,29 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             If ``bins`` is below 2.
         """
         starts: list[Places] = []
+        sizes: list[int] = []
         intervals: list[Places] = []
         points: list[npt.NDArray[np.bool_]] = []
         lefts, rights = [np.empty(0)], [np.empty(0)]
         for grid, offset in zip(baseline.grids, baseline.offsets, strict=True):
             if isinstance(grid, NumericalGrid):
-                reference = baseline.reference.counts[offset : offset + grid.intervals]
-                starts.append(offset + _bin_starts(grid, reference, bins))
-                intervals.append(offset + np.arange(grid.intervals))
-                points.append(grid.points)
-                rights.append(np.r_[grid.edges, np.inf])
-                lefts.append(np.where(grid.points, rights[-1], np.r_[-np.inf, grid.edges]))
+                reference, single = baseline.reference.counts[offset : offset + grid.intervals], grid.points
+                firsts = _bin_starts(reference, single, bins)
+                starts += [offset + firsts, np.array([offset + grid.intervals, offset + grid.intervals + 1])]
+                sizes.append(firsts.size + 2)
+                intervals.append(np.arange(offset, offset + grid.intervals))
+                points.append(single)
+                rights.append(np.append(grid.edges, np.inf))
+                lefts.append(np.where(single, rights[-1], np.append(-np.inf, grid.edges)))
             else:
-                starts.append(offset + np.r_[np.arange(grid.other + 1), grid.width - 1])
+                starts += [np.arange(offset, offset + grid.other + 1), np.array([offset + grid.width - 1])]
+                sizes.append(grid.other + 2)
         return cls(
             grid_id=baseline.grid_id,
             bins=_joined(starts),
-            bin_starts=_firsts(starts),
+            bin_starts=_firsts(sizes),
             intervals=_joined(intervals),
-            interval_starts=_firsts(intervals),
+            interval_starts=_firsts([part.size for part in intervals]),
             points=np.concatenate(points) if points else np.empty(0, np.bool_),
             lefts=np.concatenate(lefts),
             rights=np.concatenate(rights),
@@ -103,16 +108,13 @@ def _joined(places: list[Places]) -> Places:
     return np.concatenate(places) if places else np.empty(0, np.int64)
 
 
-def _firsts(places: list[Places]) -> Places:
-    return np.cumsum([0, *(part.size for part in places)])[:-1]
+def _firsts(sizes: list[int]) -> Places:
+    return np.array([0, *itertools.accumulate(sizes)], dtype=np.int64)[:-1]
 
 
-def _bin_starts(grid: NumericalGrid, reference: Counts, bins: int) -> Places:
-    """Return the first cell of every bin, non-finite values and nulls being bins of their own."""
-    if reference.any():
-        merged = merge_cells(reference, bins=bins, points=grid.points)
-        firsts = np.flatnonzero(np.diff(merged, prepend=-1))
-    else:
-        firsts = np.zeros(1, dtype=np.int64)  # a reference without values: any value at all is the news
-    starts: Places = np.r_[firsts, grid.intervals, grid.intervals + 1]
-    return starts
+def _bin_starts(reference: Counts, points: npt.NDArray[np.bool_], bins: int) -> Places:
+    """Return the first interval of every bin."""
+    if not reference.any():
+        return np.zeros(1, dtype=np.int64)  # a reference without values: any value at all is the news
+    merged = merge_cells(reference, bins=bins, points=points)
+    return np.flatnonzero(np.append(True, merged[1:] != merged[:-1]))

@@ -89,10 +89,15 @@ def _cuts(cells: Ints, bins: int) -> Ints:
     """Return the cells that start a new bin within a run, nearest to equal shares; no bin is without rows."""
     below = np.cumsum(cells)
     total = below[-1]
-    possible = np.flatnonzero((below > 0) & (below < total))
+    possible = np.flatnonzero((cells > 0) & (below < total))
     if not possible.size or bins == 1:
         return np.empty(0, np.int64)
+    reached = below[possible]
     targets = total * np.arange(1, bins) / bins
-    nearest = np.abs(below[possible][None, :] - targets[:, None]).argmin(axis=1)
-    cuts: Ints = possible[np.unique(nearest)].astype(np.int64) + 1
+    after = np.minimum(reached.searchsorted(targets), possible.size - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(targets - reached[before] <= reached[after] - targets, before, after)
+    chosen = np.zeros(possible.size, np.bool_)
+    chosen[nearest] = True
+    cuts: Ints = possible[chosen].astype(np.int64) + 1
     return cuts
