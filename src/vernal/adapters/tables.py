@@ -92,9 +92,7 @@ class ParquetSource:
 
     def chunks(self, column: str) -> Iterator[pa.Array]:
         """Yield a column; strings come dictionary-encoded, as they mostly are in the file."""
-        if not self.rows:
-            yield no_rows(self._schema, column)
-            return
+        yield no_rows(self._schema, column)
         text = _is_text(self._schema, column)
         # Without pre_buffer a column is read as it is decoded, instead of being held in memory as a whole.
         options = {"metadata": self._metadata, "read_dictionary": [column] if text else [], "pre_buffer": False}
