@@ -20,8 +20,11 @@ _MOST_TERMS = 1_000_000
 _STEPS = 200
 _NEARLY = 1e-8
 
-_MOST_SUMMED = 600.0
-"""Shape and argument up to which a finite sum neither takes long nor begins below the smallest number."""
+_MOST_SUMMED = 50.0
+"""Shape up to which a finite sum is the shortest way."""
+
+_LARGEST_SUMMED = 600.0
+"""Argument up to which its first term is not below the smallest number."""
 
 _LIFT = 16
 """Argument from which Stirling's series has full precision."""
@@ -57,7 +60,7 @@ def gamma_sf(shape: npt.ArrayLike, x: npt.ArrayLike) -> Floats:
     result = np.where(np.isnan(value) | np.isnan(a), np.nan, 1.0)
     result[value == np.inf] = 0.0
     inside = (value > 0) & (value < np.inf)
-    summable = inside & (2 * a == np.floor(2 * a)) & (a <= _MOST_SUMMED) & (value <= _MOST_SUMMED)
+    summable = inside & (2 * a == np.floor(2 * a)) & (a <= _MOST_SUMMED) & (value <= _LARGEST_SUMMED)
     low, high = inside & ~summable & (value < a + 1), inside & ~summable & (value >= a + 1)
     if summable.any():
         result[summable] = _half_integer_sum(a[summable], value[summable])
