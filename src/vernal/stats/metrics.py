@@ -355,3 +355,4 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )
+"""Every metric by its name."""
