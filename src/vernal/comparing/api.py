@@ -131,8 +131,8 @@ def build_baseline(
 ) -> Baseline:
     """Profile a reference once, to hold many data sets against it.
 
-    Its :meth:`~vernal.profile.baseline.Baseline.to_bytes` are a few kilobytes a column, whatever the number of rows; write them
-    to a file, and give :func:`vernal.compare` the path.
+    Its :meth:`~vernal.profile.baseline.Baseline.to_bytes` are a few kilobytes a column, whatever the number of rows;
+    write them to a file, and give :func:`vernal.compare` the path.
 
     Parameters
     ----------
