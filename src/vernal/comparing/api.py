@@ -235,12 +235,12 @@ def _notes(baseline: Baseline) -> list[str]:
     notes = []
     if split:
         notes.append(
-            f"{', '.join(split)}: has rare categories, so half of the reference's rows chose those that are compared "
-            "one by one, and the other half was counted"
+            f"{', '.join(split)}: rare categories; so half of the reference's rows chose those that are compared one "
+            "by one, and the other half was counted"
         )
     if partial:
         notes.append(
-            f"{', '.join(partial)}: has more categories than are kept by name, so `new` means not among the "
-            "most frequent of the reference"
+            f"{', '.join(partial)}: more categories than are kept by name; so `new` means not among the most "
+            "frequent of the reference"
         )
     return notes
