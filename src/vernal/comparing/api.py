@@ -107,6 +107,7 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
             distribution(then.baseline, binning, counted, profile, measured.feature),
             limits,
             data_type=str(rows.schema.field(measured.feature).type),
+            fewest=min(then.baseline.rows, rows.rows),
         )
         for measured in compare_profiles(
             then.baseline, counted, profile, alpha=false_discovery, min_rows=min_rows, binning=binning

@@ -19,19 +19,20 @@ class _Test(NamedTuple):
 
 
 def judge(
-    measured: FeatureComparison, distribution: tuple[Bar, ...], limits: Limits, *, data_type: str
+    measured: FeatureComparison, distribution: tuple[Bar, ...], limits: Limits, *, data_type: str, fewest: int
 ) -> FeatureResult:
     """Return the verdict on a feature.
 
     It has drifted when PSI (Jensen-Shannon for categories) is above its threshold and above what chance alone gives,
-    or, if asked for, the Kolmogorov-Smirnov distance is. With fewer rows than the minimum nothing is said.
+    or, if asked for, the Kolmogorov-Smirnov distance is. With fewer rows than the minimum nothing is said; ``fewest``
+    are the rows of the smaller side.
     """
     usual = _usual(measured, limits)
     tests = [usual]
     if limits.ks is not None and measured.ks is not None:
         tests.append(_Test("ks", measured.ks, limits.ks))
     decisive = next((test for test in tests if test.drifted), usual)
-    verdict, reason = _verdict(measured, decisive, limits)
+    verdict, reason = _verdict(measured, decisive, limits, fewest)
     found = decisive.found
     return FeatureResult(
         feature=measured.feature,
@@ -55,8 +56,7 @@ def _usual(measured: FeatureComparison, limits: Limits) -> _Test:
     return _Test("js", measured.js, limits.js)
 
 
-def _verdict(measured: FeatureComparison, test: _Test, limits: Limits) -> tuple[Verdict, str]:
-    fewest = min(measured.rows, measured.reference_rows)
+def _verdict(measured: FeatureComparison, test: _Test, limits: Limits, fewest: int) -> tuple[Verdict, str]:
     if test.found is None:
         return Verdict.INSUFFICIENT, "no rows in the reference" if not measured.reference_rows else "no rows"
     if not measured.sufficient:

@@ -305,3 +305,8 @@ def test_importing_vernal_imports_nothing_else_and_comparing_files_no_pandas(tmp
         "assert not {'pandas', 'sklearn', 'scipy', 'sqlalchemy', 'mlflow', 'deltalake'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+
+
+def test_too_few_rows_are_counted_before_rare_categories_halve_them() -> None:
+    rare = pa.table({"id": [f"user {i}" for i in range(999)]})
+    assert vernal.compare(rare, rare)["id"].reason == "999 rows < 1000 needed"
