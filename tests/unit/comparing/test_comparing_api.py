@@ -282,7 +282,7 @@ def test_a_reference_without_rows_is_an_error(reference: pa.Table) -> None:
 
 
 def test_what_is_no_table_is_an_error() -> None:
-    with pytest.raises(DataError, match="current rows: .*found float in a list"):
+    with pytest.raises(DataError, match=r"current rows: .*found float in a list"):
         vernal.compare(pa.table({"a": [1.0]}), [1.0])
     with pytest.raises(DataError, match="reference: found nothing at nowhere"):
         vernal.compare("nowhere", pa.table({"a": [1.0]}))
