@@ -1,13 +1,12 @@
 """Estimates without labels in simulations: how often the metric measured later lies outside their bounds.
 
-The bounds are first-order and the maps isotonic, linear between knots: they take some noise for signal and cut corners
-where the score bends. With 1,000 labelled rows estimates are off by up to a third of a standard error, so a side that
-claims 5 % is held to 8 %, and to 11 % where the map has a strong distortion to undo; both sides together to at least
-5 %, below which the bounds would be needlessly wide.
+Claimed, with 1,000 labelled rows and a bound that says 5 %: each side is missed in 3 to 7.5 % of windows for two
+classes, whatever rising distortion the scores have, and in 2 to 9 % for three.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -20,76 +19,111 @@ from vernal.stats.direct_loss import fit_loss_model
 from vernal.stats.estimation import ESTIMATED, estimate_performance
 from vernal.stats.metrics import metric
 
-Draw = Callable[[np.random.Generator, int], Floats]
+Distortion = Callable[[Floats], Floats]
+WINDOWS = {"as before": (0.6, 1.2), "shifted": (2.0, 1.5)}
 
 
 def honest(p: Floats) -> Floats:
     return p
 
 
+def cubed(p: Floats) -> Floats:
+    distorted: Floats = p**3
+    return distorted
+
+
 def overconfident(p: Floats) -> Floats:
+    distorted: Floats = p**2 / (p**2 + (1 - p) ** 2)
+    return distorted
+
+
+def lopsided(p: Floats) -> Floats:
     distorted: Floats = p**3 / (p**3 + 2 * (1 - p) ** 3)
     return distorted
 
 
-@pytest.mark.parametrize(("stated", "limit"), [(honest, 0.08), (overconfident, 0.11)])
-@pytest.mark.parametrize(
-    "later",
-    [lambda rng, n: rng.beta(0.6, 1.2, n), lambda rng, n: rng.beta(2.0, 1.5, n)],
-    ids=["as before", "shifted"],
-)
-def test_a_binary_metric_measured_later_lies_within_the_bounds(
-    stated: Callable[[Floats], Floats], limit: float, later: Draw
-) -> None:
-    rng, simulations = np.random.default_rng(1), 250
-    above, below = dict.fromkeys(ESTIMATED, 0), dict.fromkeys(ESTIMATED, 0)
+def stepped(p: Floats) -> Floats:
+    """Return scores that hardly rise around 0.2, 0.4, 0.6 and 0.8: no curve of few parameters undoes that."""
+    step = np.floor(5 * p)
+    within = 5 * p - step
+    distorted: Floats = (step + within**3 / (within**3 + (1 - within) ** 3)) / 5
+    return distorted
+
+
+def assert_a_binary_metric_lies_within_the_bounds(stated: Distortion, simulations: int) -> None:
+    rng = np.random.default_rng(1)
+    above = dict.fromkeys(itertools.product(WINDOWS, ESTIMATED), 0)
+    below = above.copy()
     for _ in range(simulations):
         p = rng.beta(0.6, 1.2, 1000)
         calibration = fit_calibration(stated(p), rng.random(1000) < p)
-        p = later(rng, 1000)
-        labels, scores, answers = rng.random(1000) < p, stated(p), p > 0.5
-        for name in ESTIMATED:
-            found = estimate_performance(name, scores, answers, calibration)
-            realised = metric(name).value(labels, scores if name == "roc_auc" else answers)
-            assert found.lower is not None
-            assert found.upper is not None
-            assert realised is not None
-            above[name] += realised > found.upper
-            below[name] += realised < found.lower
-    for name in ESTIMATED:
-        assert_rate(above[name], simulations, at_most=limit)
-        assert_rate(below[name], simulations, at_most=limit)
-        assert_rate(above[name] + below[name], simulations, at_least=0.05)
+        for window, shape in WINDOWS.items():
+            p = rng.beta(*shape, 1000)
+            labels, scores, answers = rng.random(1000) < p, stated(p), p > 0.5
+            for name in ESTIMATED:
+                found = estimate_performance(name, scores, answers, calibration)
+                realised = metric(name).value(labels, scores if name == "roc_auc" else answers)
+                assert found.lower is not None
+                assert found.upper is not None
+                assert realised is not None
+                above[window, name] += realised > found.upper
+                below[window, name] += realised < found.lower
+    for misses in (*above.values(), *below.values()):
+        assert_rate(misses, simulations, at_most=0.075, at_least=0.03)
 
 
-@pytest.mark.parametrize("window", [500, 4000], ids=["sampling error rules", "calibration error rules"])
-@pytest.mark.parametrize("stated", [honest, np.sqrt], ids=["honest", "distorted"])
-def test_a_metric_of_three_classes_measured_later_lies_within_the_bounds(
-    stated: Callable[[Floats], Floats], window: int
-) -> None:
-    rng, simulations = np.random.default_rng(2), 120
-    above, below = dict.fromkeys(ESTIMATED, 0), dict.fromkeys(ESTIMATED, 0)
+@pytest.mark.parametrize("stated", [honest, lopsided])
+def test_a_binary_metric_measured_later_lies_within_the_bounds(stated: Distortion) -> None:
+    assert_a_binary_metric_lies_within_the_bounds(stated, 200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stated", [honest, cubed, np.cbrt, overconfident, lopsided, stepped])
+def test_a_binary_metric_lies_within_the_bounds_whatever_the_distortion(stated: Distortion) -> None:
+    assert_a_binary_metric_lies_within_the_bounds(stated, 1000)
+
+
+def sharpened(p: Floats) -> Floats:
+    """Return what a model gives whose temperature is one half: each column depends on all."""
+    distorted: Floats = p**2 / (p**2).sum(axis=1, keepdims=True)
+    return distorted
+
+
+def assert_a_metric_of_three_classes_lies_within_the_bounds(stated: Distortion, simulations: int) -> None:
+    rng, sizes = np.random.default_rng(2), (500, 4000)  # the sampling error rules, the calibration error rules
+    above = dict.fromkeys(itertools.product(sizes, ESTIMATED), 0)
+    below = above.copy()
     for _ in range(simulations):
         p, labels = three_classes(rng, [1.0, 1.0, 1.0], 1000)
         calibration = fit_calibration(stated(p), labels)
-        p, labels = three_classes(rng, [1.5, 1.0, 0.7], window)
-        answers = p.argmax(axis=1)
-        for name in ESTIMATED:
-            found = estimate_performance(name, stated(p), answers, calibration)
-            realised = macro(name, labels, p, answers)
-            assert found.lower is not None
-            assert found.upper is not None
-            above[name] += realised > found.upper
-            below[name] += realised < found.lower
-    for name in ESTIMATED:
-        assert_rate(above[name], simulations, at_most=0.08)
-        assert_rate(below[name], simulations, at_most=0.08)
-        assert_rate(above[name] + below[name], simulations, at_least=0.05)
+        for size in sizes:
+            p, labels = three_classes(rng, [1.5, 1.0, 0.7], size)
+            answers = p.argmax(axis=1)
+            for name in ESTIMATED:
+                found = estimate_performance(name, stated(p), answers, calibration)
+                realised = macro(name, labels, stated(p), answers)
+                assert found.lower is not None
+                assert found.upper is not None
+                above[size, name] += realised > found.upper
+                below[size, name] += realised < found.lower
+    for misses in (*above.values(), *below.values()):
+        assert_rate(misses, simulations, at_most=0.09, at_least=0.02)
 
 
-def test_the_calibration_error_of_three_classes_is_the_spread_over_refits() -> None:
+def test_a_metric_of_three_classes_measured_later_lies_within_the_bounds() -> None:
+    assert_a_metric_of_three_classes_lies_within_the_bounds(sharpened, 150)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stated", [honest, sharpened, np.sqrt, overconfident])
+def test_a_metric_of_three_classes_lies_within_the_bounds_whatever_the_distortion(stated: Distortion) -> None:
+    assert_a_metric_of_three_classes_lies_within_the_bounds(stated, 400)
+
+
+@pytest.mark.parametrize("mix", [[1.5, 1.0, 0.7], [0.3, 0.3, 0.3]], ids=["mild shift", "sharper scores"])
+def test_the_calibration_error_of_three_classes_is_the_spread_over_refits(mix: list[float]) -> None:
     rng, refits = np.random.default_rng(4), 250
-    window, _ = three_classes(rng, [1.5, 1.0, 0.7], 1000)
+    window, _ = three_classes(rng, mix, 1000)
     answers = window.argmax(axis=1)
     found = [
         estimate_performance("accuracy", window, answers, fit_calibration(*three_classes(rng, [1.0, 1.0, 1.0], 1000)))

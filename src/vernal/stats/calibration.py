@@ -1,7 +1,8 @@
-"""What a score says about the label: monotone maps from scores to probabilities, with their own uncertainty.
+"""What a score says about the label: maps from scores to probabilities, with their own uncertainty.
 
-A map is fitted on labelled rows that the model has not learned from. It keeps the variance of everything it learned, so
-that an estimate built on it can say how far the calibration itself may be off.
+A map is fitted on labelled rows that the model has not learned from: a smooth curve of few parameters first, then
+what bins of rows say against it. It keeps the variance of everything it learned, so that an estimate built on it can
+say how far the calibration itself may be off.
 """
 
 from __future__ import annotations
@@ -14,39 +15,62 @@ import numpy.typing as npt
 
 from vernal.errors import SampleError
 from vernal.stats.arrays import Floats, Ints, Values
+from vernal.stats.logistic import ScoreModel, fit_score_model
 
 _LEAST_PER_BIN = 10
 
 
-class CalibrationMap(msgspec.Struct, frozen=True, kw_only=True):
-    """A monotone, piecewise linear map from a score to the probability of one class; constant beyond its ends.
+class BinnedMap(msgspec.Struct, frozen=True, kw_only=True):
+    """A piecewise linear map of expected onto observed probabilities: from (0, 0) through bins of rows to (1, 1).
 
-    ``scores`` and ``values`` are the knots, shape ``(k,)``. Neighbouring knots that were pooled share one value: knot
-    ``i`` belongs to block ``blocks[i]``, and ``variances`` are those of the blocks' values, shape ``(b,)``.
+    ``expected`` and ``values`` are the mean expected probabilities of the bins and their observed frequencies, with
+    ``variances``, shape ``(b,)``; ``slants`` are the derivatives of ``expected`` by the slopes behind it, ``(b, f)``.
+    ``ends`` are the values at 0 and 1, which are 0 and 1 unless only one of both labels was seen.
     """
 
-    scores: tuple[float, ...]
+    expected: tuple[float, ...]
     values: tuple[float, ...]
-    blocks: tuple[int, ...]
     variances: tuple[float, ...]
+    slants: tuple[tuple[float, ...], ...]
+    ends: tuple[float, float] = (0.0, 1.0)
 
-    def apply(self, scores: Floats) -> Floats:
-        """Return the probability of the class for each score, shape ``(n,)``."""
-        probabilities: Floats = np.interp(scores, self.scores, self.values)
+    def apply(self, expected: Floats) -> Floats:
+        """Return the observed probability for each expected one, shape ``(n,)``."""
+        knots, values = self._knots()
+        probabilities: Floats = np.interp(expected, knots, values)
         return probabilities
 
-    def pull_back(self, scores: Floats, gradient: Floats) -> Floats:
-        """Return the derivatives of ``sum(gradient * apply(scores))`` by the value of each block, shape ``(b,)``."""
-        knots, blocks = np.array(self.scores), np.array(self.blocks)
-        right = np.clip(np.searchsorted(knots, scores), 1, max(knots.size - 1, 1)) % knots.size
-        left = np.maximum(right - 1, 0)
-        gap = knots[right] - knots[left]
-        share = np.clip((scores - knots[left]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)
-        size = len(self.variances)
-        derivatives = np.zeros(size)
-        for side, weights in ((left, gradient * (1 - share)), (right, gradient * share)):
-            derivatives += np.bincount(blocks[side], weights=weights, minlength=size)
-        return derivatives
+    def pull_back(self, expected: Floats, gradient: Floats, by_slope: Floats) -> tuple[Floats, Floats]:
+        """Return the derivatives of ``sum(gradient * apply(expected))``.
+
+        Parameters
+        ----------
+        expected, gradient
+            Shape ``(n,)``.
+        by_slope
+            The derivatives of ``expected`` by the slopes behind it, shape ``(f, n)``.
+
+        Returns
+        -------
+        bins, slopes
+            The derivatives by the values of the bins, shape ``(b,)``, and by the slopes, shape ``(f,)``. The knots move
+            with the slopes, which leaves only what lies between them.
+        """
+        knots, values = self._knots()
+        right = np.clip(np.searchsorted(knots, expected), 1, knots.size - 1)
+        gap = knots[right] - knots[right - 1]
+        gap = np.where(gap > 0, gap, 1.0)
+        share = (expected - knots[right - 1]) / gap
+        moved = gradient * (values[right] - values[right - 1]) / gap
+        of_values, of_knots = np.zeros(knots.size), np.zeros(knots.size)
+        for side, weight in ((right - 1, 1 - share), (right, share)):
+            of_values += np.bincount(side, weights=gradient * weight, minlength=knots.size)
+            of_knots += np.bincount(side, weights=moved * weight, minlength=knots.size)
+        return of_values[1:-1], by_slope @ moved - of_knots[1:-1] @ np.array(self.slants)
+
+    def _knots(self) -> tuple[Floats, Floats]:
+        first, last = self.ends
+        return np.array((0.0, *self.expected, 1.0)), np.array((first, *self.values, last))
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +80,12 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     between stated and observed frequency over bins of equal mass, averaged over the maps: ``error_before`` of the
     scores as they came (``None`` where they are no probabilities), ``error_after`` of the maps on rows that they were
     not fitted on, and ``error_by_chance`` what rows of exactly these probabilities would show in so small a sample.
-    The calibration was needed where the first is clearly above the third.
+    The calibration was needed where the first is clearly above the third; as maps of half of the rows are noisy
+    themselves, the second may be 1.4 times the third.
     """
 
-    maps: tuple[CalibrationMap, ...]
+    smooth: ScoreModel
+    maps: tuple[BinnedMap, ...]
     rows: int
     error_before: float | None
     error_after: float
@@ -86,7 +112,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         columns = _score_columns(scores)
         if columns.shape[1] != len(self.maps):
             raise SampleError(f"scores: found {columns.shape[1]} columns, expected {len(self.maps)}, one per map")
-        raw = self._raw(columns)
+        raw = self._raw(self.smooth.apply(columns))
         return raw[:, 0] if len(self.maps) == 1 else _normalised(raw)
 
     def variance(self, scores: npt.ArrayLike, gradient: Floats) -> float:
@@ -99,30 +125,43 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
         Notes
         -----
-        The values of different blocks count as independent. For several classes they are not, since a label that is
-        one class is no other; but counts of independent Poisson variables, normalised, vary as multinomial counts do.
-        So the maps of a multiclass calibration carry Poisson variances.
+        The delta method for an estimate in two steps (K. M. Murphy, R. H. Topel, 1985, Journal of Business & Economic
+        Statistics 3). Bins have independent values, and the slopes of the smooth model rest on the same labels: the
+        covariance of a bin's value with them is their own covariance times the bin's slant, as for any score function.
+
+        For several classes values are not independent, since a label that is one class is no other; but counts of
+        independent Poisson variables, normalised, vary as multinomial counts do. So the maps of a multiclass
+        calibration carry Poisson variances.
         """
         columns = _score_columns(scores)
+        expected, by_slope = self.smooth.apply(columns), self.smooth.by_slope(columns)
         if len(self.maps) > 1:
-            raw = self._raw(columns)
+            raw = self._raw(expected)
             total = raw.sum(axis=1, keepdims=True)
             inner = (gradient * _normalised(raw)).sum(axis=1, keepdims=True)
             gradient = np.where(total > 0, (gradient - inner) / np.where(total > 0, total, 1.0), 0.0)
-        slopes = gradient.reshape(columns.shape)
-        pairs = zip(self.maps, columns.T, slopes.T, strict=True)
-        return sum(float(one.pull_back(s, h) ** 2 @ np.array(one.variances)) for one, s, h in pairs)
+        weights = gradient.reshape(columns.shape)
+        own, shared, slopes = 0.0, np.zeros(len(by_slope)), np.zeros(len(by_slope))
+        for j, one in enumerate(self.maps):
+            by_bin, between = one.pull_back(expected[:, j], weights[:, j], by_slope[:, j])
+            own += float(by_bin**2 @ np.array(one.variances))
+            shared += by_bin @ np.array(one.slants)
+            slopes += between
+        return max(0.0, own + float((2 * shared + slopes) @ np.array(self.smooth.covariance) @ slopes))
 
-    def _raw(self, columns: Floats) -> Floats:
-        return np.column_stack([one.apply(column) for one, column in zip(self.maps, columns.T, strict=True)])
+    def _raw(self, expected: Floats) -> Floats:
+        return np.column_stack([one.apply(column) for one, column in zip(self.maps, expected.T, strict=True)])
 
 
 def fit_calibration(scores: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int | None = None) -> Calibration:
-    """Fit monotone maps from scores to probabilities on labelled rows.
+    """Fit maps from scores to probabilities on labelled rows.
 
-    Bins are cut so that each holds the same mass, half of it spread evenly over the rows and half in proportion to the
-    variance of the label, as a first fit with equal bins gives it: a class of 2 % gets bins where it occurs. Bins that
-    contradict the order of the scores are pooled; between the mean scores of the bins the map is linear.
+    First a smooth model of few parameters, see :func:`vernal.stats.logistic.fit_score_model`. What it expects is then
+    corrected through bins, so that the observed frequencies hold in each, and between their means the map is linear in
+    what the model expects: it bends as the model does. Bins are cut so that each holds the same mass, half of it spread
+    evenly over the rows and half in proportion to the variance of the label: a class of 2 % gets bins where it occurs.
+    Neighbouring bins may contradict the order of the scores. Pooling them would take noise for signal, and estimates
+    would be too good.
 
     Parameters
     ----------
@@ -131,13 +170,13 @@ def fit_calibration(scores: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int |
     labels
         0 or 1, or the column of each row's class, shape ``(n,)``; of rows that the model was not fitted on.
     bins
-        Bins before pooling; by default ``2 n^(1/3)``, but at least 10 rows to a bin on average.
+        By default ``2 n^(1/3)``, but at least 10 rows to a bin on average. Equal scores share a bin.
 
     Returns
     -------
     Calibration
-        The value of a pooled block is its observed frequency, which keeps the mean right. Its variance is that of
-        ``(k + 1/2) / (n + 1)``, so that a block of one class only is not taken for certainty.
+        The value of a bin is its observed frequency, which keeps the mean right. Its variance is that of
+        ``(k + 1/2) / (n + 1)``, so that a bin of one class only is not taken for certainty.
 
     Raises
     ------
@@ -147,15 +186,16 @@ def fit_calibration(scores: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int |
     References
     ----------
     B. Zadrozny, C. Elkan (2002). Transforming classifier scores into accurate multiclass probability estimates. KDD.
-    M. Ayer et al. (1955). An empirical distribution function for sampling with incomplete information. Ann. Math.
-    Stat. 26.
+    M. Kull, T. Silva Filho, P. Flach (2017). Beyond sigmoids: how to obtain well-calibrated probabilities from binary
+    classifiers with beta calibration. Electronic Journal of Statistics 11.
+    A. Kumar, P. Liang, T. Ma (2019). Verified uncertainty calibration. NeurIPS (a smooth fit, then bins).
     M. P. Naeini, G. Cooper, M. Hauskrecht (2015). Obtaining well calibrated probabilities using Bayesian binning. AAAI.
 
     Examples
     --------
     >>> calibration = fit_calibration([0.1] * 40 + [0.9] * 40, [0] * 30 + [1] * 10 + [0] * 10 + [1] * 30)
-    >>> calibration.apply([0.0, 0.1, 0.5, 0.9]).tolist()
-    [0.25, 0.25, 0.5, 0.75]
+    >>> [round(p, 3) for p in calibration.apply([0.1, 0.5, 0.9]).tolist()]
+    [0.25, 0.5, 0.75]
     >>> round(calibration.error_before, 2)
     0.15
     """
@@ -167,19 +207,24 @@ def fit_calibration(scores: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int |
         raise SampleError(f"bins: found {bins}, expected at least 1")
     codes = class_codes("labels", labels, n, max(k, 2))
     count = bins or max(1, min(math.ceil(2 * n ** (1 / 3)), n // _LEAST_PER_BIN))
-    fits = [
-        _fit_sorted(column[order], (codes[order] == (1 if k == 1 else j)).astype(np.float64), count, poisson=k > 1)
-        for j, column in enumerate(columns.T)
-        for order in (np.argsort(column, kind="stable"),)
-    ]
-    errors = np.array([found for _, found in fits]).mean(axis=0)
-    stated = bool(columns.min() >= 0.0 and columns.max() <= 1.0)
+    smooth, maps = _fit(columns, codes, count)
+    hits = np.column_stack([codes == j for j in _classes(k)]).astype(np.float64)
+    order = np.lexsort((columns.max(axis=1), columns.argmax(axis=1)))
+    halves, few = (order[::2], order[1::2] if n > 1 else order), max(1, count // 2)  # so that both span the scores
+    errors = np.array(
+        [
+            _errors(columns[other], _mapped(*_fit(columns[one], codes[one], few), columns[other]), hits[other], few)
+            for one, other in (halves, halves[::-1])
+        ]
+    )
+    after, by_chance = errors.mean(axis=0).tolist()
     return Calibration(
-        maps=tuple(fitted for fitted, _ in fits),
+        smooth=smooth,
+        maps=maps,
         rows=n,
-        error_before=float(errors[0]) if stated else None,
-        error_after=float(errors[1]),
-        error_by_chance=float(errors[2]),
+        error_before=_errors(columns, columns, hits, count)[0] if smooth.logs else None,
+        error_after=after,
+        error_by_chance=by_chance,
     )
 
 
@@ -216,29 +261,39 @@ def _normalised(raw: Floats) -> Floats:
     return shares
 
 
-def _fit_sorted(
-    scores: Floats, hits: Floats, bins: int, *, poisson: bool
-) -> tuple[CalibrationMap, tuple[float, float, float]]:
-    """Return the map of one class and its calibration errors, from rows in rising order of the score."""
-    fitted = _fit(scores, hits, bins, poisson=poisson)
-    held_out = np.empty_like(scores)
-    for half in (0, 1):  # every other row, so that both halves span the scores
-        part = _fit(scores[half::2], hits[half::2], max(1, bins // 2), poisson=poisson) if scores.size > 1 else fitted
-        held_out[1 - half :: 2] = part.apply(scores[1 - half :: 2])
-    starts = _starts(scores, np.ones_like(scores), bins)
-    before, after = (float(np.abs(np.add.reduceat(p - hits, starts)).sum()) / scores.size for p in (scores, held_out))
-    spread = np.sqrt(np.add.reduceat(held_out * (1 - held_out), starts))
-    return fitted, (before, after, math.sqrt(2 / math.pi) * float(spread.sum()) / scores.size)
+def _classes(columns: int) -> range:
+    """Return the class of each column."""
+    return range(1, 2) if columns == 1 else range(columns)
 
 
-def _fit(scores: Floats, hits: Floats, bins: int, *, poisson: bool) -> CalibrationMap:
-    even = np.full_like(scores, 1 / scores.size)
-    first = _pooled(scores, hits, _starts(scores, even, bins), poisson=poisson)
-    p = first.apply(scores)
-    varies = p * (1 - p)
-    if not varies.any():
-        return first
-    return _pooled(scores, hits, _starts(scores, even + varies / varies.sum(), bins), poisson=poisson)
+def _mapped(smooth: ScoreModel, maps: tuple[BinnedMap, ...], columns: Floats) -> Floats:
+    """Return the value of each map, shape ``(n, k)``, not yet adding up to 1."""
+    expected = smooth.apply(columns)
+    return np.column_stack([one.apply(column) for one, column in zip(maps, expected.T, strict=True)])
+
+
+def _fit(columns: Floats, codes: Ints, bins: int) -> tuple[ScoreModel, tuple[BinnedMap, ...]]:
+    smooth, k = fit_score_model(columns, codes), columns.shape[1]
+    expected, by_slope = smooth.apply(columns), smooth.by_slope(columns)
+    maps = []
+    for j, p, slants in zip(_classes(k), expected.T, by_slope.transpose(1, 0, 2), strict=True):
+        order = np.argsort(p, kind="stable")
+        varies = p[order] * (1 - p[order])
+        starts = _starts(p[order], 1 / p.size + varies / varies.sum(), bins)
+        hits = (codes[order] == j).astype(np.float64)
+        maps.append(_through_bins(p[order], slants[:, order], hits, starts, poisson=k > 1))
+    return smooth, tuple(maps)
+
+
+def _errors(columns: Floats, chances: Floats, hits: Floats, bins: int) -> tuple[float, float]:
+    """Return the mean error of the probabilities and that by chance, over bins of the scores, of equal row counts."""
+    found = by_chance = 0.0
+    for scores, p, y in zip(columns.T, chances.T, hits.T, strict=True):
+        order = np.argsort(scores, kind="stable")
+        starts = _starts(scores[order], np.ones_like(scores), bins)
+        found += float(np.abs(np.add.reduceat((p - y)[order], starts)).sum())
+        by_chance += math.sqrt(2 / math.pi) * float(np.sqrt(np.add.reduceat((p * (1 - p))[order], starts)).sum())
+    return found / columns.size, by_chance / columns.size
 
 
 def _starts(scores: Floats, mass: Floats, bins: int) -> Ints:
@@ -251,24 +306,16 @@ def _starts(scores: Floats, mass: Floats, bins: int) -> Ints:
     return np.unique(np.concatenate(([0], left, atoms))).astype(np.int64)
 
 
-def _pooled(scores: Floats, hits: Floats, starts: Ints, *, poisson: bool) -> CalibrationMap:
-    """Return the map through the mean scores of the bins, pooled until the frequencies rise."""
-    rows = np.diff(np.append(starts, scores.size)).astype(np.float64)
-    centres = np.add.reduceat(scores, starts) / rows
-    pools: list[tuple[float, float, int]] = []
-    for found, size in zip(np.add.reduceat(hits, starts).tolist(), rows.tolist(), strict=True):
-        pool = (found, size, 1)
-        while pools and pools[-1][0] * pool[1] >= pool[0] * pools[-1][1]:
-            last = pools.pop()
-            pool = (pool[0] + last[0], pool[1] + last[1], pool[2] + last[2])
-        pools.append(pool)
-    k, n, knots = (np.array(part) for part in zip(*pools, strict=True))
-    blocks = np.repeat(np.arange(len(pools)), knots)
+def _through_bins(expected: Floats, slants: Floats, hits: Floats, starts: Ints, *, poisson: bool) -> BinnedMap:
+    """Return the map through the bins that begin at ``starts``, from rows in rising order of ``expected``."""
+    n = np.diff(np.append(starts, expected.size)).astype(np.float64)
+    k = np.add.reduceat(hits, starts)
     smooth = (k + 0.5) / (n + 1)
     variances = (smooth if poisson else smooth * (1 - smooth)) / n
-    return CalibrationMap(
-        scores=tuple(centres.tolist()),
-        values=tuple((k / n)[blocks].tolist()),
-        blocks=tuple(blocks.tolist()),
+    return BinnedMap(
+        expected=tuple((np.add.reduceat(expected, starts) / n).tolist()),
+        values=tuple((k / n).tolist()),
         variances=tuple(variances.tolist()),
+        ends=(float(k.sum() == n.sum()), float(k.sum() > 0)),
+        slants=tuple(tuple(row) for row in (np.add.reduceat(slants, starts, axis=1) / n).T.tolist()),
     )

@@ -12,17 +12,32 @@ import pytest
 
 from vernal.errors import SampleError
 from vernal.stats.arrays import Floats
-from vernal.stats.calibration import Calibration, CalibrationMap, fit_calibration
+from vernal.stats.calibration import BinnedMap, Calibration, fit_calibration
 from vernal.stats.estimation import BLIND_TO, ESTIMATED, Estimate, estimate_performance
+from vernal.stats.logistic import ScoreModel
 from vernal.stats.metrics import metric
 
 SURE = 1e-12
 
 
 def identity(classes: int = 1, variance: float = SURE) -> Calibration:
-    """Return a calibration that leaves probabilities as they are."""
-    one = CalibrationMap(scores=(0.0, 1.0), values=(0.0, 1.0), blocks=(0, 1), variances=(variance, variance))
-    return Calibration(maps=(one,) * classes, rows=1, error_before=0.0, error_after=0.0, error_by_chance=0.0)
+    """Return a calibration that leaves probabilities as they are, those nearer to 0 or 1 than 1e-9 becoming these."""
+    smooth = ScoreModel(
+        slopes=(1.0, float(classes == 1)),
+        offsets=(0.0,) * max(classes, 2),
+        covariance=((0.0, 0.0), (0.0, 0.0)),
+        follow=((0.0, 0.0),) * max(classes, 2),
+        logs=True,
+        least=1e-12,
+        most=1 - 1e-12,
+        centres=(0.0, 0.0),
+        spread=1.0,
+    )
+    knots = (1e-9, 1 - 1e-9)
+    one = BinnedMap(expected=knots, values=(0.0, 1.0), variances=(variance, variance), slants=((0.0, 0.0),) * 2)
+    return Calibration(
+        smooth=smooth, maps=(one,) * classes, rows=1, error_before=0.0, error_after=0.0, error_by_chance=0.0
+    )
 
 
 def estimated(name: str, p: Floats, answers: Any = None, **options: Any) -> Estimate:  # noqa: ANN401
