@@ -17,7 +17,7 @@ from vernal.adapters.state import SqlStateStore
 from vernal.clock import pause
 from vernal.records import Phase
 
-UNTIL = loopworld.HISTORY_DAYS + 7
+UNTIL = loopworld.HISTORY_DAYS + 8
 LEASE = timedelta(seconds=0.3)
 DRIVER = textwrap.dedent(
     """

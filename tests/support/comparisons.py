@@ -6,7 +6,7 @@ from typing import Any
 
 from vernal.comparing import Comparison, FeatureResult, Sample, Unknown, Verdict
 from vernal.comparing.result import Limits
-from vernal.profile import Bar, Distance, FeatureComparison, FeatureKind
+from vernal.profile import Bar, Distance, FeatureComparison, FeatureKind, SpecialBar
 from vernal.profile.comparison import Homogeneity
 
 LIMITS = Limits(psi=0.15, js=0.15, ks=None, false_discovery=0.01, bins=10, min_rows=1000)
@@ -39,7 +39,9 @@ def measured(feature: str, kind: FeatureKind, **known: Any) -> FeatureComparison
         "null_share": 0.0,
         "reference_null_share": 0.0,
         "nonfinite_share": 0.0 if number else None,
+        "reference_nonfinite_share": 0.0 if number else None,
         "new_share": None if number else 0.0,
+        "reference_new_share": None if number else 0.0,
         "out_of_range_share": 0.0 if number else None,
         "mean": 0.5 if number else None,
         "reference_mean": 0.0 if number else None,
@@ -78,12 +80,12 @@ def number(
 def category(
     feature: str = "carrier",
     *,
-    shares: dict[str, tuple[float, float]] | None = None,
+    shares: dict[str | SpecialBar, tuple[float, float]] | None = None,
     verdict: Verdict = Verdict.DRIFTED,
     score: float = 0.212,
     **known: Any,  # noqa: ANN401 - any field of what was measured
 ) -> FeatureResult:
-    shares = shares or {"AA": (0.12, 0.31), "UA": (0.88, 0.69)}
+    drawn = shares or {"AA": (0.12, 0.31), "UA": (0.88, 0.69)}
     return FeatureResult(
         feature=feature,
         kind=FeatureKind.CATEGORICAL,
@@ -96,8 +98,14 @@ def category(
         critical=0.01,
         adjusted_p=1e-9,
         measured=measured(feature, FeatureKind.CATEGORICAL, **known),
-        distribution=tuple(Bar(label=label, reference=then, current=now) for label, (then, now) in shares.items()),
+        distribution=tuple(_bar(label, then, now) for label, (then, now) in drawn.items()),
     )
+
+
+def _bar(label: str | SpecialBar, then: float, now: float) -> Bar:
+    if isinstance(label, SpecialBar):
+        return Bar(special=label, reference=then, current=now)
+    return Bar(label=label, reference=then, current=now)
 
 
 def comparison(

@@ -201,7 +201,7 @@ def _readable(subject: str, path: Path) -> Iterator[None]:
     """Turn what goes wrong while reading into an error that names the place."""
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise DataError(
             f"{subject}: cannot read {path}: {error}",
             hint="Expected a Parquet file, a folder of them or a Delta table.",

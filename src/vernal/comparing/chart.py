@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vernal.comparing.describing import bar_scale, name_of, shorten, special
+from vernal.comparing.describing import bar_scale, name_of, shorten
 from vernal.comparing.result import FeatureResult
 from vernal.comparing.scale import Scale, share, ticks
 from vernal.profile import Bar, FeatureKind
@@ -102,7 +102,7 @@ def spark(result: FeatureResult) -> Spark | None:
     bars = result.distribution
     if not bars:
         return None
-    plain = sum(not special(bar) for bar in bars)
+    plain = sum(bar.special is None for bar in bars)
     unit = SPARK_WIDTH / (len(bars) + (plain < len(bars)))
     spans = [(unit * place, unit * (place + 1)) for place in (place + (place >= plain) for place in range(len(bars)))]
     tops = _heights(bars, SPARK_HEIGHT - 2)
@@ -118,12 +118,15 @@ def words(bar: Bar, scale: Scale) -> str:
 
 
 def _columns(bars: Sequence[Bar], scale: Scale) -> Columns:
-    ranges, others = [bar for bar in bars if not special(bar)], [bar for bar in bars if special(bar)]
+    ranges, others = [bar for bar in bars if bar.special is None], [bar for bar in bars if bar.special is not None]
     right = WIDTH - _RIGHT - (_APART + _SPECIAL * len(others) if others else 0)
     spans = [*_range_spans(ranges, right), *_special_spans(len(others), right + _APART)]
     base, tall = HEIGHT - _BOTTOM, HEIGHT - _BOTTOM - _TOP
     tops = [*_heights(ranges, tall), *((tall * bar.reference, tall * bar.current) for bar in others)]
-    sides = [_sides(span, paired=special(bar) or bar.low == bar.high) for bar, span in zip(bars, spans, strict=True)]
+    sides = [
+        _sides(span, paired=bar.special is not None or bar.low == bar.high)
+        for bar, span in zip(bars, spans, strict=True)
+    ]
     labels = [*_tail_labels(ranges, spans), *_value_labels(ranges, spans, scale)]
     return Columns(
         slots=tuple(
@@ -137,7 +140,7 @@ def _columns(bars: Sequence[Bar], scale: Scale) -> Columns:
         specials=tuple(
             Special(
                 round(sum(span) / 2, 1),
-                bar.label.strip("()"),
+                str(bar.special),
                 f"{_whole(bar.reference)} \N{RIGHTWARDS ARROW} {_whole(bar.current)} %",
             )
             for bar, span in zip(others, spans[len(ranges) :], strict=True)
@@ -240,7 +243,7 @@ def _top(bars: Sequence[Bar]) -> float:
 
 def _heights(bars: Sequence[Bar], tall: float) -> list[tuple[float, float]]:
     """Return how high both sides of each bar are; special bars are cut off at the highest of the others."""
-    top = _top([bar for bar in bars if not special(bar)] or bars)
+    top = _top([bar for bar in bars if bar.special is None] or bars)
     return [(min(1.0, bar.reference / top) * tall, min(1.0, bar.current / top) * tall) for bar in bars]
 
 

@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 from vernal.comparing.result import Comparison, FeatureResult, Verdict
 from vernal.comparing.scale import Scale, count, score, share
-from vernal.profile import Bar, FeatureKind
-
-NULL, NOT_FINITE, RARER, NEW = "(null)", "(not finite)", "(rarer)", ("(new)", "(rarest or new)")
-"""Labels of the bars that are no category and no range."""
+from vernal.profile import Bar, FeatureKind, SpecialBar
 
 _DIGITS = 9
 """Digits of shares that are not rounding: what one category gains, another has lost."""
@@ -103,13 +100,10 @@ def changes(result: FeatureResult) -> list[Change]:
     return sorted((one for one in found if one.weight >= least > 0), key=lambda one: -round(one.weight, _DIGITS))
 
 
-def special(bar: Bar) -> bool:
-    """Tell whether a bar stands for what is neither a category nor a range."""
-    return bar.label in {NULL, NOT_FINITE, RARER, *NEW}
-
-
 def name_of(bar: Bar, scale: Scale) -> str:
     """Return what a bar stands for."""
+    if bar.special is not None:
+        return f"({bar.special})"
     return visible(bar.label) if bar.low is None and bar.high is None else scale.span(bar.low, bar.high)
 
 
@@ -191,10 +185,9 @@ def _shares(result: FeatureResult) -> Iterator[Change]:
     if outside:
         yield Change("out of range", "", share(outside), "", outside)
     for bar in result.distribution:
-        if bar.label in {NOT_FINITE, *NEW}:
-            what = "not finite" if bar.label == NOT_FINITE else bar.label.strip("()")
+        if bar.special in {SpecialBar.NOT_FINITE, SpecialBar.NEW}:
             then_read = share(bar.reference) if bar.reference else ""
-            yield Change(what, then_read, share(bar.current), "", abs(bar.current - bar.reference))
+            yield Change(str(bar.special), then_read, share(bar.current), "", abs(bar.current - bar.reference))
 
 
 def _moments(result: FeatureResult) -> Iterator[Change]:
@@ -219,7 +212,7 @@ def _in_sds(sds: float) -> str:
 
 def _bar(result: FeatureResult) -> Iterator[Change]:
     """Return the bar whose share changed most."""
-    plain = [bar for bar in result.distribution if not special(bar) or bar.label == RARER]
+    plain = [bar for bar in result.distribution if bar.special in {None, SpecialBar.RARER}]
     if not plain:
         return
     most = max(plain, key=lambda bar: (round(abs(bar.current - bar.reference), _DIGITS), bar.current > bar.reference))
@@ -227,6 +220,4 @@ def _bar(result: FeatureResult) -> Iterator[Change]:
     if result.kind is FeatureKind.NUMERICAL:
         moved /= 2  # chosen among many for its change, so it tells less than the mean
         what += ":"
-    yield Change(
-        "rarer categories" if most.label == RARER else what, share(most.reference), share(most.current), "", moved
-    )
+    yield Change("rarer categories" if most.special else what, share(most.reference), share(most.current), "", moved)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vernal.comparing.describing import NEW, NOT_FINITE, scale_of
+from vernal.comparing.describing import scale_of
 from vernal.comparing.result import Comparison, FeatureResult
 from vernal.comparing.scale import count, figure, points, probability, score, share
 from vernal.profile import Distance, FeatureKind
@@ -121,20 +121,15 @@ def then_and_now(result: FeatureResult) -> Iterator[Pair]:
         yield Pair("spread (sd)", scale.length(spread[0]), scale.length(spread[1]), wider)
     yield from _share("null", measured.reference_null_share, measured.null_share)
     if result.kind is FeatureKind.NUMERICAL:
-        yield from _share("not finite", _drawn(result, NOT_FINITE), measured.nonfinite_share)
+        yield from _share("not finite", measured.reference_nonfinite_share, measured.nonfinite_share)
         yield from _share("out of range", 0.0, measured.out_of_range_share)
     else:
-        yield from _share("new categories", _drawn(result, *NEW), measured.new_share)
+        yield from _share("new categories", measured.reference_new_share, measured.new_share)
 
 
 def _share(name: str, then: float | None, now: float | None) -> Iterator[Pair]:
     if then is not None and now is not None:
         yield Pair(name, share(then), share(now), f"{points(now - then)} points" if now != then else "")
-
-
-def _drawn(result: FeatureResult, *labels: str) -> float:
-    """Return the reference's share of a cell that is a bar of its own whenever it holds anything."""
-    return next((bar.reference for bar in result.distribution if bar.label in labels), 0.0)
 
 
 def _chance(distance: Distance) -> str:

@@ -46,7 +46,8 @@ def pair(
         if kind is None:  # _problem has ruled it out
             continue
         chosen[name] = kind
-        if kind is not kind_of(now) and name not in overruled:
+        other_meaning = kind is not kind_of(now) or pa.types.is_temporal(then) != pa.types.is_temporal(now)
+        if other_meaning and name not in overruled:
             notes.append(f"{name}: was {then} in the reference and is {now} now; compared as {kind}")
     unknown += _only_current(asked, reference.names, current.names, features)
     return _something(Pairs(chosen, tuple(unknown), tuple(notes)))

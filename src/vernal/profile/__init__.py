@@ -6,7 +6,7 @@ from vernal.profile.building import build_baseline
 from vernal.profile.comparison import Distance, FeatureComparison, Homogeneity, compare, compare_profiles
 from vernal.profile.counting import profile_rows
 from vernal.profile.counts import Profile, Summary
-from vernal.profile.distribution import Bar, distribution
+from vernal.profile.distribution import Bar, SpecialBar, distribution
 from vernal.profile.grid import CategoryGrid, FeatureKind, NumericalGrid
 from vernal.profile.hourly import profile_by_hour
 from vernal.profile.kinds import kind_of
@@ -24,6 +24,7 @@ __all__ = [
     "Homogeneity",
     "NumericalGrid",
     "Profile",
+    "SpecialBar",
     "Summary",
     "TableSource",
     "build_baseline",

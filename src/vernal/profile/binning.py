@@ -24,8 +24,7 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     ``bins`` holds the first cell of every bin of all features, one after another, and ``bin_starts`` the first bin of
     each feature, shape ``(features,)``. A numerical feature has bins of about equal reference mass, then one of
-    non-finite values and one of nulls; a categorical one has a bin for each category that is counted for itself, one
-    for all others, known or new, and one for nulls.
+    non-finite values and one of nulls; a categorical one has its cells.
     ``intervals`` holds the cells of the numerical features that lie on a line, ``interval_starts`` the first of each
     numerical feature, ``points`` which of them hold a single value, and ``lefts`` and ``rights`` their limits, infinite
     at the ends.
@@ -65,8 +64,8 @@ class Binning(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 rights.append(np.append(grid.edges, np.inf))
                 lefts.append(np.where(single, rights[-1], np.append(-np.inf, grid.edges)))
             else:
-                starts += [np.arange(offset, offset + grid.other + 1), np.array([offset + grid.width - 1])]
-                sizes.append(grid.other + 2)
+                starts.append(np.arange(offset, offset + grid.width))
+                sizes.append(grid.width)
         return cls(
             grid_id=baseline.grid_id,
             bins=_joined(starts),

@@ -84,7 +84,9 @@ class FeatureComparison(msgspec.Struct, frozen=True, kw_only=True):
     null_share: float | None
     reference_null_share: float | None
     nonfinite_share: float | None
+    reference_nonfinite_share: float | None
     new_share: float | None
+    reference_new_share: float | None
     out_of_range_share: float | None
     mean: float | None
     reference_mean: float | None
@@ -206,7 +208,9 @@ class _Measured:
             null_share=now.null[place],
             reference_null_share=then.null[place],
             nonfinite_share=now.before_null[place] if number else None,
+            reference_nonfinite_share=then.before_null[place] if number else None,
             new_share=None if number else now.before_null[place],
+            reference_new_share=None if number else then.before_null[place],
             out_of_range_share=now.outside[place] if number else None,
             mean=now.means[row] if number else None,
             reference_mean=then.means[row] if number else None,

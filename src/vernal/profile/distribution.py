@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from enum import StrEnum
 
 import msgspec
 import numpy as np
@@ -21,16 +22,26 @@ _TAIL = 0.005
 """Share of either side that may lie beyond the drawn range, on either end."""
 
 
+class SpecialBar(StrEnum):
+    """What a bar stands for that is neither a category nor a range."""
+
+    NOT_FINITE = "not finite"
+    RARER = "rarer"
+    NEW = "new"
+    NULL = "null"
+
+
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of the rows that a bar stands for; ``low`` and ``high`` are the limits of a range of numbers.
 
-    ``label`` names what is not a range: a category, ``(null)``, ``(not finite)``, ``(rarer)``, ``(new)``. A range that
-    is open on one side has ``None`` there; one of a single value has the same limit twice.
+    ``label`` is the category. A range that is open on one side has ``None`` there; one of a single value has the same
+    limit twice.
     """
 
     reference: float
     current: float
     label: str = ""
+    special: SpecialBar | None = None
     low: float | None = None
     high: float | None = None
 
@@ -65,22 +76,23 @@ def _categories(grid: CategoryGrid, r: Floats, c: Floats, bars: int) -> Iterator
     larger = np.maximum(r, c)[: grid.top]
     shown = np.argsort(-larger, kind="stable")[:bars]
     for place, label in zip(shown.tolist(), grid.vocabulary.take(indices(shown)).to_pylist(), strict=True):
-        yield Bar(label=label, reference=float(r[place]), current=float(c[place]))
+        if larger[place]:
+            yield Bar(label=label, reference=float(r[place]), current=float(c[place]))
     rest = np.ones(grid.width, dtype=np.bool_)
     rest[[*shown.tolist(), grid.new, grid.width - 1]] = False
-    yield from _occurring("(rarer)", float(r[rest].sum()), float(c[rest].sum()))
-    yield from _occurring("(new)" if grid.complete else "(rarest or new)", float(r[grid.new]), float(c[grid.new]))
-    yield from _occurring("(null)", float(r[-1]), float(c[-1]))
+    yield from _occurring(SpecialBar.RARER, float(r[rest].sum()), float(c[rest].sum()))
+    yield from _occurring(SpecialBar.NEW, float(r[grid.new]), float(c[grid.new]))
+    yield from _occurring(SpecialBar.NULL, float(r[-1]), float(c[-1]))
 
 
 def _special(r: Floats, c: Floats) -> Iterator[Bar]:
-    yield from _occurring("(not finite)", float(r[-2]), float(c[-2]))
-    yield from _occurring("(null)", float(r[-1]), float(c[-1]))
+    yield from _occurring(SpecialBar.NOT_FINITE, float(r[-2]), float(c[-2]))
+    yield from _occurring(SpecialBar.NULL, float(r[-1]), float(c[-1]))
 
 
-def _occurring(label: str, reference: float, current: float) -> Iterator[Bar]:
+def _occurring(special: SpecialBar, reference: float, current: float) -> Iterator[Bar]:
     if reference or current:
-        yield Bar(label=label, reference=reference, current=current)
+        yield Bar(special=special, reference=reference, current=current)
 
 
 def _numbers(limits: tuple[Floats, Floats], r: Floats, c: Floats, bars: int) -> Iterator[Bar]:

@@ -73,9 +73,9 @@ class CategoryGrid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Cells of a categorical feature: the top categories, then other, new and null.
 
     ``vocabulary`` (Arrow ``large_string``) holds the categories of the reference, the ``top`` most frequent first, so
-    that a rare category is told from one never seen. Unless it is ``complete`` it holds only the most frequent of very
-    many, and the reference too has rows in the cell of the new ones: then those are the ones outside the vocabulary.
-    ``split`` says that half of the reference's rows chose the categories and only the other half was counted.
+    that a rare category is told from a new one. ``split`` says that half of the reference's rows chose the vocabulary
+    and only the other half was counted, so that the reference too has rows whose category is new. Unless the
+    vocabulary is ``complete`` it holds only the most frequent of very many.
     """
 
     name: str
@@ -93,7 +93,7 @@ class CategoryGrid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def new(self) -> int:
-        """Cell of the categories that the vocabulary does not have."""
+        """Cell of the categories that the vocabulary lacks."""
         return self.top + 1
 
     @property

@@ -31,7 +31,7 @@ def count_vocabulary(name: str, chunks: Iterable[pa.Array]) -> tuple[CategoryGri
     A category that is chosen because the reference has it has by that alone more rows there than in any other sample,
     and one that the reference happens to lack has fewer. With rare categories that would pass for drift. So when there
     are any, or more than can be counted one by one, one half of the rows chooses the categories and only the other is
-    counted: then the reference's counts on the grid are as unbiased as those of any window.
+    counted: then the reference's counts on the grid, those of the new categories too, are as unbiased as any window's.
 
     Parameters
     ----------
@@ -62,15 +62,16 @@ def count_vocabulary(name: str, chunks: Iterable[pa.Array]) -> tuple[CategoryGri
     split = bool(total.sum() >= _SPLITTABLE and (len(total) > TOP_CATEGORIES or total.min() < _SURE))
     choosing = rows[:, _CHOOSING] if split else total
     order = _by_frequency(known.labels, choosing)
-    labels, rows, total = known.labels.take(indices(order)), rows[order], total[order]
-    top = min(int((choosing > 0).sum()), TOP_CATEGORIES)
-    complete = known.complete and len(total) <= VOCABULARY
-    grid = CategoryGrid(name=name, vocabulary=labels.slice(0, VOCABULARY), top=top, complete=complete, split=split)
+    names = int((choosing > 0).sum())
+    vocabulary = known.labels.take(indices(order[: min(names, VOCABULARY)]))
+    top = min(names, TOP_CATEGORIES)
+    complete = known.complete and names <= VOCABULARY
+    grid = CategoryGrid(name=name, vocabulary=vocabulary, top=top, complete=complete, split=split)
     if not complete:
         return grid, None
     nulls = tally.nulls + known.nulls
-    counted, without = (rows[:, _COUNTING], nulls[_COUNTING]) if split else (total, nulls.sum())
-    cells: Counts = np.r_[counted[:top], counted[top:].sum(), 0, without]
+    counted, without = (rows[order, _COUNTING], nulls[_COUNTING]) if split else (total[order], nulls.sum())
+    cells: Counts = np.r_[counted[:top], counted[top:names].sum(), counted[names:].sum(), without]
     return grid, cells
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,22 @@ def test_a_column_whose_type_changed_is_compared_and_noted(reference: pa.Table) 
     found = vernal.compare(coded, numbers)
     assert found["code"].score == pytest.approx(0.0, abs=1e-9)
     assert found.notes == ("code: was string in the reference and is int64 now; compared as categorical",)
+
+
+def test_numbers_that_became_times_are_noted(reference: pa.Table) -> None:
+    times = reference.set_column(1, "age", reference["age"].cast(pa.timestamp("us")))
+    [note] = vernal.compare(reference, times).notes
+    assert note == "age: was int64 in the reference and is timestamp[us] now; compared as numerical"
+
+
+def test_a_file_whose_name_is_no_text_cannot_be_read_by_arrow_and_is_refused(
+    reference: pa.Table, tmp_path: Path
+) -> None:
+    path = tmp_path / os.fsdecode(b"ref\xff.parquet")
+    with path.open("wb") as file:
+        pq.write_table(reference, file)
+    with pytest.raises(DataError, match="reference: cannot read"):
+        vernal.compare(path, reference)
 
 
 def test_with_few_rows_the_numbers_come_without_a_verdict(reference: pa.Table) -> None:

@@ -11,9 +11,9 @@ import pytest
 from comparisons import category, number
 from vernal.comparing.chart import Columns, Rows, draw, spark
 from vernal.comparing.scale import Scale, ticks
-from vernal.profile import Bar
+from vernal.profile import Bar, SpecialBar
 
-NULLS = Bar(label="(null)", reference=0.78, current=0.80)
+NULLS = Bar(special=SpecialBar.NULL, reference=0.78, current=0.80)
 DAY = 86_400e6
 
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 from comparisons import LIMITS, category, comparison, number
 from vernal.comparing import Comparison, Verdict
 from vernal.comparing.report import fragment, render
-from vernal.profile import Bar
+from vernal.profile import Bar, SpecialBar
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -24,7 +24,7 @@ HOSTILE = [
     "{{ 7 * 7 }}",
     "a\x00b\u202ec\udcff",
 ]
-NULLS = Bar(label="(null)", reference=0.02, current=0.2)
+NULLS = Bar(special=SpecialBar.NULL, reference=0.02, current=0.2)
 VOID = {"meta", "img", "br", "link", "input"}
 
 

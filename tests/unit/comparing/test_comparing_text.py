@@ -11,7 +11,7 @@ from comparisons import BARS, category, comparison, number
 from vernal.comparing import Comparison, FeatureResult, Verdict
 from vernal.comparing.describing import changes
 from vernal.comparing.text import plain
-from vernal.profile import Bar
+from vernal.profile import Bar, SpecialBar
 
 LONG = "customer_lifetime_value_in_usd_of_the_last_ninety_days"
 
@@ -96,9 +96,9 @@ def test_what_is_not_known_stands_below_with_its_reason() -> None:
         (number(mean=None, reference_mean=None, deviation=0.98), "-2.0 to 0.0: 50.0 % -> 30.0 %"),
         (number(reference_deviation=0.0, deviation=0.0), "mean 0 -> 0.500"),
         (category(), "AA 12.0 % -> 31.0 %"),
-        (category(shares={"AA": (1.0, 0.969), "(new)": (0.0, 0.031)}, new_share=0.031), "new 3.1 %"),
+        (category(shares={"AA": (1.0, 0.969), SpecialBar.NEW: (0.0, 0.031)}), "new 3.1 %"),
         (
-            category(shares={"AA": (0.5, 0.2), "": (0.1, 0.1), "(rarer)": (0.4, 0.8)}),
+            category(shares={"AA": (0.5, 0.2), "": (0.1, 0.1), SpecialBar.RARER: (0.4, 0.8)}),
             "rarer categories 40.0 % -> 80.0 %",
         ),
         (category(shares={" AA": (0.1, 0.5), "AA": (0.9, 0.5)}), '" AA" 10.0 % -> 50.0 %'),

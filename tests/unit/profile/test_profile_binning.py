@@ -42,11 +42,10 @@ def test_a_reference_without_values_has_one_bin_for_any_value() -> None:
     assert layout.binned(profile_rows(baseline, pa.table({"x": [1.0, 2.0]}))).tolist() == [2, 0, 0]
 
 
-def test_rarer_and_new_categories_are_one_bin() -> None:
-    """Which categories a reference happens to have seen is chance; their sum is not."""
+def test_new_categories_are_a_bin_of_their_own() -> None:
     baseline = build_baseline(pa.table({"c": ["a"] * 30 + ["b"] * 20 + [None]}), {"c": CATEGORICAL})
     profile = profile_rows(baseline, pa.table({"c": ["a", "new", "newer", None, "b", "b"]}))
-    assert Binning.of(baseline).binned(profile).tolist() == [1, 2, 2, 1]
+    assert Binning.of(baseline).binned(profile).tolist() == [1, 2, 0, 2, 1]
 
 
 def test_features_follow_one_another_and_no_row_is_lost() -> None:

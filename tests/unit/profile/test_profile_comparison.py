@@ -23,6 +23,7 @@ from vernal.profile import (
     empty_profile,
     profile_rows,
 )
+from vernal.profile.dealing import dealt
 
 NUMERICAL, CATEGORICAL = FeatureKind.NUMERICAL, FeatureKind.CATEGORICAL
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -112,6 +113,7 @@ def test_every_distance_of_categories_is_that_of_their_counts() -> None:
     assert found.hellinger == pytest.approx(np.sqrt(((np.sqrt(p) - np.sqrt(q)) ** 2).sum() / 2))
     assert (found.new_share, found.null_share, found.reference_null_share) == (c[3] / 2_000, q[-1], p[-1])
     assert (found.ks, found.wasserstein, found.nonfinite_share, found.out_of_range_share) == (None,) * 4
+    assert (found.reference_nonfinite_share, found.reference_new_share) == (None, 0.0)
     assert (found.mean, found.reference_mean, found.deviation, found.reference_deviation) == (None,) * 4
 
 
@@ -132,8 +134,22 @@ def test_rare_categories_are_compared_in_the_half_that_was_counted() -> None:
     rng = np.random.default_rng(6)
     then, now = rng.integers(0, 400, 2_000).astype(str), rng.integers(0, 500, 1_000).astype(str)
     found = held(pa.table({"c": then}), pa.table({"c": now}), {"c": CATEGORICAL})["c"]
+    chosen = then[dealt(0, 2_000) == 0]
     assert (found.rows, found.reference_rows) == (1_000, 1_000)
-    assert found.new_share == (~np.isin(now, then)).mean()
+    assert found.new_share == (~np.isin(now, chosen)).mean()
+    assert found.reference_new_share == (~np.isin(then[dealt(0, 2_000) == 1], chosen)).mean()
+
+
+def test_one_new_category_among_many_rare_ones_is_found() -> None:
+    rng = np.random.default_rng(16)
+    then, now = (rng.integers(0, 3_000, 20_000).astype(str) for _ in range(2))
+    found = held(pa.table({"c": then}), pa.table({"c": now}), {"c": CATEGORICAL})["c"]
+    now[rng.random(20_000) < 0.05] = "never seen"
+    moved = held(pa.table({"c": then}), pa.table({"c": now}), {"c": CATEGORICAL})["c"]
+    assert found.js is not None
+    assert moved.js is not None
+    assert found.js.p_value > 0.01
+    assert moved.js.p_value < 1e-4
 
 
 # ---------------------------------------------------------------------------------------------------- options

@@ -14,11 +14,11 @@ from vernal.profile import (
     Bar,
     Binning,
     FeatureKind,
+    SpecialBar,
     build_baseline,
     distribution,
     empty_profile,
     profile_rows,
-    vocabulary,
 )
 
 NUMERICAL, CATEGORICAL = FeatureKind.NUMERICAL, FeatureKind.CATEGORICAL
@@ -88,8 +88,8 @@ def test_each_of_few_values_has_a_bar_of_its_own() -> None:
 
 def test_special_values_have_labels() -> None:
     found = bars_of(*SHAPES["nulls and what is not finite"], NUMERICAL)
-    special = [bar for bar in found if bar.label]
-    assert [bar.label for bar in special] == ["(not finite)", "(null)"]
+    special = [bar for bar in found if bar.special]
+    assert [bar.special for bar in special] == [SpecialBar.NOT_FINITE, SpecialBar.NULL]
     assert [bar.reference for bar in special] == pytest.approx([1 / 4, 1 / 4])
     assert [bar.current for bar in special] == pytest.approx([1 / 3, 1 / 3])
 
@@ -98,18 +98,21 @@ def test_categories_come_by_their_larger_share_the_rarest_together() -> None:
     then = ["a"] * 50 + ["b"] * 30 + ["c"] * 25 + [None] * 20
     now = ["c"] * 60 + ["b"] * 20 + ["never"] * 10 + [None] * 10
     found = bars_of(then, now, CATEGORICAL, bars=2)
-    assert [bar.label for bar in found] == ["c", "a", "(rarer)", "(new)", "(null)"]
+    assert [bar.label or bar.special for bar in found] == ["c", "a", "rarer", "new", "null"]
     assert [bar.reference for bar in found] == pytest.approx([0.2, 0.4, 0.24, 0.0, 0.16])
     assert [bar.current for bar in found] == pytest.approx([0.6, 0.0, 0.2, 0.1, 0.1])
     assert len(bars_of(then, now, CATEGORICAL)) == 5
 
 
-def test_new_ones_are_the_rarest_too_where_not_all_categories_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vocabulary, "VOCABULARY", 1_100)
+def test_what_is_new_to_the_half_that_chose_is_drawn_on_both_sides() -> None:
     values = RNG.integers(0, 2_000, 4_000).astype(str)
-    labels = [bar.label for bar in bars_of(values, values, CATEGORICAL)]
-    assert "(rarest or new)" in labels
-    assert "(new)" not in labels
+    [new] = [bar for bar in bars_of(values, values, CATEGORICAL) if bar.special is SpecialBar.NEW]
+    assert 0 < new.current < new.reference
+
+
+def test_categories_without_rows_on_either_side_are_not_drawn() -> None:
+    values = RNG.integers(0, 100, 200).astype(str)
+    assert all(bar.reference or bar.current for bar in bars_of(values, values[:10], CATEGORICAL))
 
 
 def test_a_side_without_rows_has_shares_of_zero() -> None:
