@@ -131,10 +131,12 @@ class StateStore(Protocol):
         model: str | None = None,
         *,
         run_id: str | None = None,
+        kind: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         limit: int | None = None,
     ) -> tuple[Decision, ...]:
-        """Return decisions, oldest first; with ``limit`` the newest that many."""
+        """Return decisions of ``[since, until)``, oldest first; with ``limit`` the newest that many."""
         ...
 
     def approval(self, run_id: str, kind: ApprovalKind) -> Approval | None:

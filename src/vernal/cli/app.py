@@ -24,10 +24,11 @@ from vernal.cli.schema import schema
 from vernal.cli.status import status
 from vernal.cli.tick import tick
 from vernal.cli.up import up
+from vernal.cli.why import why
 
 VERBS = {
     "Start": (init, demo, schema),
-    "Look, changing nothing": (check, status, runs, rollout, approvals, compare),
+    "Look, changing nothing": (check, why, status, runs, rollout, approvals, compare),
     "Let Vernal work": (tick, up, ingest),
     "Decide yourself": (retrain, approve, reject, rollback),
 }

@@ -12,6 +12,7 @@ from vernal.cli.reporting import FAILED
 from vernal.cli.text import event, relative
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from vernal.act.reconcile import TickReport
@@ -19,10 +20,20 @@ if TYPE_CHECKING:
     from vernal.records import Decision
 
 
+REQUESTED, BLIND = 10, 20
+"""Exit statuses with ``--detailed-exit-code``, apart from those of errors."""
+
+
 def tick(
     models: Models = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Start training jobs without following them; a later tick goes on.")
+    ] = False,
+    detailed: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exit-code", help="Exit with 10 if a run was requested, with 20 if a model could not be judged."
+        ),
     ] = False,
     as_json: AsJson = False,
     project: ProjectFolder = None,
@@ -54,6 +65,14 @@ def tick(
             warn(f"Error: {error}")
     if report.errors:
         raise typer.Exit(FAILED)
+    if detailed:
+        raise typer.Exit(exit_code(report.checks))
+
+
+def exit_code(checks: Sequence[Decision]) -> int:
+    """Return what a script wants to know of a tick's checks: a run was requested, or else a model was not judged."""
+    outcomes = {check.outcome for check in checks}
+    return REQUESTED if "requested" in outcomes else BLIND if "insufficient" in outcomes else 0
 
 
 def events(system: System, report: TickReport, *, since: datetime) -> tuple[Decision, ...]:

@@ -130,5 +130,6 @@ def _fact(comparison: FeatureComparison) -> FeatureDrift:
         null_share=comparison.null_share,
         reference_null_share=comparison.reference_null_share,
         new_share=comparison.new_share,
+        reference_new_share=comparison.reference_new_share,
         out_of_range_share=comparison.out_of_range_share,
     )

@@ -55,6 +55,7 @@ class FeatureDrift(Record, frozen=True, kw_only=True):
     null_share: float | None
     reference_null_share: float | None
     new_share: float | None = None
+    reference_new_share: float | None = None
     out_of_range_share: float | None = None
 
 

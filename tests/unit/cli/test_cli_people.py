@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from commandline import Vernal, document, error_of
+from vernal.cli.tick import exit_code
+from vernal.records import Decision
 
 
 @pytest.mark.parametrize("answer", ["approve", "reject"])
@@ -135,3 +138,24 @@ def test_following_a_run_ends_where_a_person_is_asked(project: Path, vernal: Ver
     told = vernal("retrain", "m", "--wait", "--project", project)
     assert told.exit_code == 0
     assert told.stdout.splitlines()[-1] == "m-1 waits for a person: `vernal approve m-1` or `vernal reject m-1`."
+
+
+def test_a_detailed_exit_code_tells_a_script_that_nobody_could_judge(project: Path, vernal: Vernal) -> None:
+    assert vernal("tick", "--detailed-exit-code", "--project", project).exit_code == 20
+    nothing_due = vernal("tick", "--detailed-exit-code", "--project", project)
+    assert nothing_due.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ((), 0),
+        (("healthy", "suppressed"), 0),
+        (("healthy", "insufficient"), 20),
+        (("insufficient", "requested"), 10),
+    ],
+)
+def test_a_requested_run_matters_more_than_a_model_that_was_not_judged(outcomes: tuple[str, ...], status: int) -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    checks = [Decision(model="m", at=at, kind="check", outcome=outcome, reason="") for outcome in outcomes]
+    assert exit_code(checks) == status

@@ -71,17 +71,28 @@ def next_wake(connection: sa.Connection, names: Sequence[str]) -> datetime | Non
 
 
 def decisions(
-    connection: sa.Connection, name: str | None, *, run_id: str | None, since: datetime | None, limit: int | None
+    connection: sa.Connection,
+    name: str | None,
+    *,
+    run_id: str | None,
+    kind: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int | None,
 ) -> tuple[Decision, ...]:
-    """Return decisions, oldest first; with ``limit`` the newest that many."""
+    """Return decisions of ``[since, until)``, oldest first; with ``limit`` the newest that many."""
     table = schema.decision.c
     query = sa.select(schema.decision).order_by(table.at.desc(), table.number.desc()).limit(limit)
     if name is not None:
         query = query.where(table.model == name)
     if run_id is not None:
         query = query.where(table.run_id == run_id)
+    if kind is not None:
+        query = query.where(table.kind == kind)
     if since is not None:
         query = query.where(table.at >= since)
+    if until is not None:
+        query = query.where(table.at < until)
     return tuple(decision_record(row) for row in reversed(connection.execute(query).mappings().all()))
 
 

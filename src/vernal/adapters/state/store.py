@@ -145,12 +145,14 @@ class SqlStateStore:
         model: str | None = None,
         *,
         run_id: str | None = None,
+        kind: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         limit: int | None = None,
     ) -> tuple[Decision, ...]:
-        """Return decisions, oldest first; with ``limit`` the newest that many."""
+        """Return decisions of ``[since, until)``, oldest first; with ``limit`` the newest that many."""
         with self._database.read() as connection:
-            return queries.decisions(connection, model, run_id=run_id, since=since, limit=limit)
+            return queries.decisions(connection, model, run_id=run_id, kind=kind, since=since, until=until, limit=limit)
 
     def approval(self, run_id: str, kind: ApprovalKind) -> Approval | None:
         """Return a run's request for approval."""

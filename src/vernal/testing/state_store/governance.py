@@ -102,7 +102,7 @@ def pending_approvals_are_listed_oldest_first(store: StateStore) -> None:
 
 
 def decisions_are_found_in_order(store: StateStore) -> None:
-    """Oldest first, by model, run and time; a limit keeps the newest."""
+    """Oldest first, by model, run, kind and time; a limit keeps the newest."""
     run = opened(store)
     opened(store, "churn")
     for hours in (2, 1):
@@ -112,6 +112,13 @@ def decisions_are_found_in_order(store: StateStore) -> None:
     assert times == [NOON, NOON + HOUR, NOON + 2 * HOUR]
     assert [noted.at for noted in store.decisions(MODEL, limit=2)] == times[1:]
     assert [noted.at for noted in store.decisions(MODEL, since=NOON + HOUR)] == times[1:]
+    assert [noted.at for noted in store.decisions(MODEL, until=NOON + HOUR)] == times[:1]
+    assert [noted.at for noted in store.decisions(MODEL, until=NOON + 2 * HOUR, limit=1)] == [NOON + HOUR]
+    kinds = {noted.kind for noted in store.decisions(MODEL)}
+    assert [noted for kind in sorted(kinds) for noted in store.decisions(MODEL, kind=kind)] == sorted(
+        store.decisions(MODEL), key=lambda noted: noted.kind
+    )
+    assert store.decisions(MODEL, kind="no such kind") == ()
     assert store.decisions(run_id=run.id) == store.decisions(MODEL)
     assert len(store.decisions()) == len(times) + 1
 

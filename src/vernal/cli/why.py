@@ -1,0 +1,70 @@
+"""``vernal why``: why something happened to a model, or why nothing did."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vernal.cli.options import AsJson, Model, ProjectFolder
+from vernal.cli.output import Output
+
+if TYPE_CHECKING:
+    from vernal.act.system import System
+    from vernal.story import Story
+
+MOST_CHECKS = 500
+"""Checks looked back at: three weeks of hourly ones."""
+
+
+def why(
+    model: Model,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help="As of then: 2026-03-01 (its end) or 2026-03-01T14:00; UTC unless said."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    project: ProjectFolder = None,
+) -> None:
+    """Tell why a model was or was not retrained: what the last check saw, what each trigger said, what held it back.
+
+    Every sentence comes from what was stored at the time; nothing is measured again.
+    """
+    from vernal.bootstrap import open_system
+
+    asked = None if at is None else _moment(at)
+    output = Output(as_json=as_json)
+    with open_system(project, read_only=True) as system:
+        story = _story(system, system.project.model(model).model, asked or system.clock.now())
+    output.document(story.to_dict())
+    output.line(story.headline)
+    for paragraph in story.paragraphs:
+        output.line()
+        output.line(paragraph.about)
+        for sentence in paragraph.sentences:
+            output.line(f"  {sentence}")
+
+
+def _story(system: System, model: str, at: datetime) -> Story:
+    from vernal.story import tell
+
+    until = at + timedelta(microseconds=1)
+    checks = system.store.decisions(model, kind="check", until=until, limit=MOST_CHECKS)
+    run = next((run for run in system.store.runs(model) if run.requested_at <= at), None)
+    steps = () if run is None else system.store.decisions(run_id=run.id, until=until)
+    return tell(model, at=at, checks=checks, steps=steps)
+
+
+def _moment(text: str) -> datetime:
+    """Return a moment in UTC; a day alone stands for its end."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        expected = "expected a date or time such as 2026-03-01 or 2026-03-01T14:00+02:00"
+        raise typer.BadParameter(f"found {text!r}, {expected}", param_hint="--at") from None
+    if len(text) <= len("2026-03-01"):
+        found += timedelta(days=1, microseconds=-1)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -1,0 +1,203 @@
+"""Why something happened, or why nothing did: the story that the stored decisions tell, in plain words.
+
+Every sentence is rendered from evidence that was stored when the decision was made. Nothing is measured again, so the
+story of a day long past is what was known on that day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from vernal.records import CheckEvidence, Decision, FeatureDrift, PerformanceEvidence, Record, TriggerResult
+
+_MOST_FEATURES = 3
+_NOTABLE = 0.01
+"""Share of rows by which missing or unseen values must have grown to be mentioned."""
+
+
+class Paragraph(Record, frozen=True, kw_only=True):
+    """Sentences about one thing."""
+
+    about: str
+    sentences: tuple[str, ...]
+
+
+class Story(Record, frozen=True, kw_only=True):
+    """What is to be said of a model at a moment; ``check`` is the decision that it is mainly about."""
+
+    model: str
+    at: datetime
+    headline: str
+    paragraphs: tuple[Paragraph, ...]
+    check: Decision | None = None
+
+
+def tell(model: str, *, at: datetime, checks: Sequence[Decision], steps: Sequence[Decision]) -> Story:
+    """Tell why a model was, or was not, asked to be retrained.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    at
+        The moment that is asked about.
+    checks
+        The model's checks up to then, oldest first; the last one is explained.
+    steps
+        The decisions of its last run up to then, oldest first.
+
+    Returns
+    -------
+    Story
+        Also without any check: then that is what there is to say.
+    """
+    check = checks[-1] if checks else None
+    paragraphs = [] if check is None else [*_of_check(check), *_before(checks)]
+    return Story(
+        model=model,
+        at=at,
+        headline=_headline(model, check, at),
+        paragraphs=(*paragraphs, *_of_run(steps)),
+        check=check,
+    )
+
+
+def _headline(model: str, check: Decision | None, at: datetime) -> str:
+    if check is None:
+        return f"No check had looked at {model} by {_moment(at)}."
+    when = f"At {_moment(check.at)}"
+    match check.outcome:
+        case "healthy":
+            return f"{when} nothing called for retraining {model}."
+        case "insufficient":
+            return f"{when} Vernal could not tell whether {model} needs retraining: there was too little to go by."
+        case "requested":
+            return f"{when} retraining {model} was asked for."
+        case "suppressed":
+            return f"{when} retraining {model} was called for and held back: {_held_back_by(check)}."
+        case _:
+            return f"{when} the check of {model} ended with {check.outcome}: {check.reason}."
+
+
+def _held_back_by(check: Decision) -> str:
+    return check.reason.rpartition("suppressed: ")[2]
+
+
+def _of_check(check: Decision) -> Iterator[Paragraph]:
+    stored = check.evidence or {}
+    if "evidence" in stored:
+        yield Paragraph(about="What the check saw", sentences=tuple(_seen(_read(stored["evidence"], CheckEvidence))))
+    triggers = [_read(one, TriggerResult) for one in stored.get("triggers", ())]
+    if triggers:
+        yield Paragraph(about="What each trigger said", sentences=tuple(_said(one) for one in triggers))
+
+
+def _read(stored: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - stored evidence, of the kind that is asked for
+    return msgspec.convert(stored, kind)
+
+
+def _seen(evidence: CheckEvidence) -> Iterator[str]:
+    if evidence.champion is None:
+        yield "No version served yet."
+    else:
+        yield f"Version {evidence.champion} was the champion."
+    yield f"{_count(evidence.new_rows, 'new prediction')} had come in since the check before."
+    if evidence.quarantined:
+        yield f"{_count(evidence.quarantined, 'row')} could not be used and went to quarantine."
+    if evidence.performance is not None:
+        yield from _performed(evidence.performance)
+    if evidence.drift is not None:
+        window = f"{evidence.drift.rows:,} predictions since {_moment(evidence.drift.window_start)}"
+        yield from _drifted(evidence.drift.features, window)
+    since = f" since the last training cut at {_moment(evidence.labels_since)}" if evidence.labels_since else ""
+    yield f"{_count(evidence.new_labels, 'label')} had arrived{since}."
+    for note in evidence.notes:
+        yield f"Note: {note}."
+
+
+def _performed(evidence: PerformanceEvidence) -> Iterator[str]:
+    measure = evidence.measure
+    if measure.value is None:
+        yield f"The live {measure.metric} could not be computed: {measure.note}."
+    else:
+        bounds = ""
+        if measure.lower is not None and measure.upper is not None and measure.certainty is not None:
+            between = f"{measure.lower:.3f} and {measure.upper:.3f}"
+            bounds = f", between {between} with a certainty of {measure.certainty:.0%} for either bound"
+        matured = f"{_count(measure.rows, 'prediction')} whose labels had time to come and came"
+        yield f"On {matured}, {measure.metric} was {measure.value:.3f}{bounds}."
+    if evidence.coverage is not None and evidence.labelled < evidence.issued:
+        missing = evidence.issued - evidence.labelled
+        yield f"{_count(missing, 'label')} of {evidence.issued:,} were missing ({1 - evidence.coverage:.0%})."
+
+
+def _drifted(features: Sequence[FeatureDrift], window: str) -> Iterator[str]:
+    scored = [one for one in features if one.score is not None and one.critical is not None]
+    if not scored:
+        yield f"No feature could be compared with the baseline ({window})."
+        return
+    real = [one for one in scored if (one.score or 0.0) > (one.critical or 0.0)]
+    differ = "differs" if len(real) == 1 else "differ"
+    yield f"{len(real)} of {_count(len(scored), 'feature')} {differ} from the baseline by more than chance ({window})."
+    far = sorted(real, key=lambda one: one.score or 0.0, reverse=True)[:_MOST_FEATURES]
+    if far:
+        told = ", ".join(f"{one.feature} ({one.statistic} {one.score:.3f})" for one in far)
+        yield f"Farthest: {told}. Whether that matters is for the drift trigger's thresholds to say."
+    for one in features:
+        then, now = one.reference_null_share, one.null_share
+        if then is not None and now is not None and now - then > _NOTABLE:
+            yield f"{one.feature} was missing in {now:.1%} of the rows, against {then:.1%} in the baseline."
+        if one.new_share is not None and one.new_share - (one.reference_new_share or 0.0) > _NOTABLE:
+            usual = f", against {one.reference_new_share:.1%} as is usual" if one.reference_new_share else ""
+            yield f"{one.feature} had an unknown category in {one.new_share:.1%} of the rows{usual}."
+        if one.out_of_range_share is not None and one.out_of_range_share > _NOTABLE:
+            yield f"{one.feature} was outside the baseline's range in {one.out_of_range_share:.1%} of the rows."
+
+
+def _said(trigger: TriggerResult) -> str:
+    answer = "could not tell" if not trigger.sufficient else "fired" if trigger.fired else "stayed quiet"
+    return f"{trigger.kind} {answer}: {trigger.reason}."
+
+
+def _before(checks: Sequence[Decision]) -> Iterator[Paragraph]:
+    """Return how long it has been so, and when it was last otherwise."""
+    last = checks[-1]
+    same = 0
+    for check in reversed(checks):
+        if check.outcome != last.outcome:
+            break
+        same += 1
+    sentences = []
+    if same > 1:
+        sentences.append(f"So ended the last {same} checks, since {_moment(checks[-same].at)}.")
+    if last.outcome != "requested":
+        asked = next((check for check in reversed(checks) if check.outcome == "requested"), None)
+        if asked is not None:
+            sentences.append(f"Retraining was last asked for at {_moment(asked.at)}: {asked.reason}.")
+    if sentences:
+        yield Paragraph(about="Before", sentences=tuple(sentences))
+
+
+def _of_run(steps: Sequence[Decision]) -> Iterator[Paragraph]:
+    if steps:
+        told = tuple(f"{_moment(step.at)}, {step.kind} {step.outcome}: {step.reason}." for step in _folded(steps))
+        yield Paragraph(about=f"The last run, {steps[-1].run_id}", sentences=told)
+
+
+def _folded(steps: Sequence[Decision]) -> Iterator[Decision]:
+    """Yield decisions without those that the next one only repeats, such as one hold after another."""
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        if following is None or (step.kind, step.outcome) != (following.kind, following.outcome):
+            yield step
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _moment(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC"

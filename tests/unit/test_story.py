@@ -1,0 +1,221 @@
+"""What the stored decisions tell: each outcome, each kind of evidence, and nothing that was not stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from vernal.records import (
+    CheckEvidence,
+    Decision,
+    DriftEvidence,
+    FeatureDrift,
+    Measure,
+    PerformanceEvidence,
+    TriggerResult,
+)
+from vernal.story import Story, tell
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MEASURED = Measure(metric="accuracy", value=0.912, rows=4000, lower=0.904, upper=0.919, certainty=0.95)
+HELD = PerformanceEvidence(
+    window_start=NOON - 7 * 24 * HOUR, window_end=NOON, measure=MEASURED, issued=5000, labelled=4000
+)
+
+
+def feature(name: str, score: float | None = 0.02, **known: Any) -> FeatureDrift:  # noqa: ANN401 - any field's type
+    facts: dict[str, Any] = {
+        "statistic": "psi",
+        "critical": 0.01,
+        "p_value": 0.001,
+        "adjusted_p": 0.002,
+        "rows": 9000,
+        "reference_rows": 20000,
+        "null_share": 0.0,
+        "reference_null_share": 0.0,
+        **known,
+    }
+    return FeatureDrift(feature=name, score=score, **facts)
+
+
+def seen(**known: Any) -> CheckEvidence:  # noqa: ANN401 - any field's type
+    facts: dict[str, Any] = {"champion": "3", "new_rows": 120, "quarantined": 0, **known}
+    return CheckEvidence(model="fraud", at=NOON, **facts)
+
+
+def drifted(*features: FeatureDrift) -> DriftEvidence:
+    return DriftEvidence(window_start=NOON - 24 * HOUR, window_end=NOON, rows=9000, features=features)
+
+
+def check(
+    outcome: str, reason: str = "performance: holds", *, hours: int = 0, evidence: CheckEvidence | None = None
+) -> Decision:
+    quiet = TriggerResult(kind="performance", fired=False, sufficient=True, reason="accuracy 0.912: holds")
+    stored = {"evidence": (evidence or seen()).to_dict(), "triggers": [quiet.to_dict()]}
+    return Decision(
+        model="fraud", at=NOON + hours * HOUR, kind="check", outcome=outcome, reason=reason, evidence=stored
+    )
+
+
+def told(*checks: Decision, steps: tuple[Decision, ...] = ()) -> Story:
+    return tell("fraud", at=NOON + 48 * HOUR, checks=checks, steps=steps)
+
+
+def about(story: Story, subject: str) -> tuple[str, ...]:
+    return next((one.sentences for one in story.paragraphs if one.about.startswith(subject)), ())
+
+
+def saw(evidence: CheckEvidence) -> str:
+    return " ".join(about(told(check("healthy", evidence=evidence)), "What the check saw"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "headline"),
+    [
+        ("healthy", "", "At 2026-03-01 12:00 UTC nothing called for retraining fraud."),
+        (
+            "insufficient",
+            "",
+            (
+                "At 2026-03-01 12:00 UTC Vernal could not tell whether fraud needs retraining: "
+                "there was too little to go by."
+            ),
+        ),
+        ("requested", "volume: 5000 labels", "At 2026-03-01 12:00 UTC retraining fraud was asked for."),
+        (
+            "suppressed",
+            "volume: 5000 labels; suppressed: run fraud-7 is open (training)",
+            "At 2026-03-01 12:00 UTC retraining fraud was called for and held back: run fraud-7 is open (training).",
+        ),
+        ("error", "disk full", "At 2026-03-01 12:00 UTC the check of fraud ended with error: disk full."),
+    ],
+)
+def test_the_headline_says_how_the_check_ended(outcome: str, reason: str, headline: str) -> None:
+    assert told(check(outcome, reason)).headline == headline
+
+
+def test_without_any_check_that_is_what_there_is_to_say() -> None:
+    story = told()
+    assert story.headline == "No check had looked at fraud by 2026-03-03 12:00 UTC."
+    assert (story.check, story.paragraphs) == (None, ())
+
+
+def test_the_last_check_is_the_one_that_is_told() -> None:
+    last = check("requested", hours=1)
+    assert told(check("healthy"), last).check == last
+
+
+def test_a_check_without_stored_evidence_tells_its_outcome_alone() -> None:
+    bare = Decision(model="fraud", at=NOON, kind="check", outcome="error", reason="disk full")
+    assert told(bare).paragraphs == ()
+
+
+def test_who_served_and_what_came_in() -> None:
+    assert saw(seen()).startswith("Version 3 was the champion. 120 new predictions had come in since the check before.")
+    assert saw(seen(champion=None, new_rows=1)).startswith("No version served yet. 1 new prediction had")
+    assert "2 rows could not be used and went to quarantine." in saw(seen(quarantined=2))
+
+
+def test_the_live_metric_comes_with_its_bounds_and_what_is_missing() -> None:
+    text = saw(seen(performance=HELD))
+    assert "On 4,000 predictions whose labels had time to come and came, accuracy was 0.912, between 0.904 and" in text
+    assert "1,000 labels of 5,000 were missing (20%)." in text
+
+
+def test_a_metric_that_is_undefined_says_why() -> None:
+    undefined = Measure(metric="roc_auc", value=None, rows=12, note="one class only")
+    evidence = PerformanceEvidence(window_start=NOON, window_end=NOON, measure=undefined, issued=12, labelled=12)
+    text = saw(seen(performance=evidence))
+    assert "The live roc_auc could not be computed: one class only." in text
+    assert "missing" not in text
+
+
+def test_only_what_is_beyond_chance_counts_as_different_and_the_farthest_come_first() -> None:
+    names = [feature("a", 0.02), feature("b", 0.4), feature("c", 0.005), feature("d", 0.2), feature("e", 0.3)]
+    text = saw(seen(drift=drifted(*names)))
+    assert "4 of 5 features differ from the baseline by more than chance (9,000 predictions since" in text
+    assert "Farthest: b (psi 0.400), e (psi 0.300), d (psi 0.200)." in text
+
+
+def test_no_difference_names_no_feature() -> None:
+    text = saw(seen(drift=drifted(feature("a", 0.005))))
+    assert "0 of 1 feature differ" in text
+    assert "Farthest" not in text
+
+
+def test_features_without_scores_could_not_be_compared() -> None:
+    assert "No feature could be compared" in saw(seen(drift=drifted(feature("a", None))))
+
+
+def test_what_is_missing_unknown_or_out_of_range_is_named_where_it_grew() -> None:
+    text = saw(
+        seen(
+            drift=drifted(
+                feature("a", null_share=0.2, reference_null_share=0.05),
+                feature("b", null_share=0.2, reference_null_share=0.2),
+                feature("c", new_share=0.05),
+                feature("d", new_share=0.05, reference_new_share=0.05),
+                feature("e", new_share=0.05, reference_new_share=0.02),
+                feature("f", out_of_range_share=0.5),
+            )
+        )
+    )
+    assert "a was missing in 20.0% of the rows, against 5.0% in the baseline." in text
+    assert "c had an unknown category in 5.0% of the rows." in text
+    assert "e had an unknown category in 5.0% of the rows, against 2.0% as is usual." in text
+    assert "f was outside the baseline's range in 50.0% of the rows." in text
+    assert "b was" not in text
+    assert "d had" not in text
+
+
+def test_labels_are_counted_since_the_last_cut() -> None:
+    text = saw(seen(new_labels=1, labels_since=NOON))
+    assert "1 label had arrived since the last training cut at 2026-03-01 12:00 UTC." in text
+
+
+def test_notes_are_passed_on() -> None:
+    assert saw(seen(notes=("version 3 has no stored baseline",))).endswith("Note: version 3 has no stored baseline.")
+
+
+@pytest.mark.parametrize(
+    ("fired", "sufficient", "answer"),
+    [
+        (True, True, "drift fired: x."),
+        (False, True, "drift stayed quiet: x."),
+        (False, False, "drift could not tell: x."),
+    ],
+)
+def test_every_trigger_has_its_say(fired: bool, sufficient: bool, answer: str) -> None:
+    result = TriggerResult(kind="drift", fired=fired, sufficient=sufficient, reason="x")
+    stored = {"evidence": seen().to_dict(), "triggers": [result.to_dict()]}
+    decision = Decision(model="fraud", at=NOON, kind="check", outcome="healthy", reason="", evidence=stored)
+    assert about(told(decision), "What each trigger said") == (answer,)
+
+
+def test_how_long_it_has_been_so_and_when_retraining_was_last_asked_for() -> None:
+    checks = [check("healthy"), check("requested", "volume: 5000 labels", hours=1)]
+    checks += [check("healthy", hours=hours) for hours in (2, 3, 4)]
+    assert about(told(*checks), "Before") == (
+        "So ended the last 3 checks, since 2026-03-01 14:00 UTC.",
+        "Retraining was last asked for at 2026-03-01 13:00 UTC: volume: 5000 labels.",
+    )
+
+
+def test_a_first_check_has_nothing_before_it() -> None:
+    assert about(told(check("healthy")), "Before") == ()
+
+
+def test_the_last_run_is_told_step_by_step_and_repeated_holds_once() -> None:
+    steps = tuple(
+        Decision(
+            model="fraud", run_id="fraud-7", at=NOON + hours * HOUR, kind="rollout", outcome=outcome, reason=reason
+        )
+        for hours, outcome, reason in ((0, "hold", "early"), (1, "hold", "later"), (2, "advance", "fit"))
+    )
+    assert about(told(check("healthy"), steps=steps), "The last run, fraud-7") == (
+        "2026-03-01 13:00 UTC, rollout hold: later.",
+        "2026-03-01 14:00 UTC, rollout advance: fit.",
+    )
