@@ -53,11 +53,8 @@ def compare(  # noqa: PLR0913, PLR0917 - typer takes each option as a parameter
 
     Needs no project.
     """
-    import pyarrow as pa
-
     from vernal.comparing import compare as compare_data
 
-    pa.set_memory_pool(pa.system_memory_pool())  # gives back what a column needed, where Arrow's own keeps much of it
     overruled = _overruled(kinds)
     if save_baseline is not None:
         _save_baseline(save_baseline, reference, features, overruled, threads)

@@ -19,7 +19,7 @@ from vernal.profile.tally import Tally
 BLOCK = 65_536
 """Values sorted together: a block fits the cache, and looking up the edges in it beats looking up every value."""
 
-_WAITING = 1_000_000
+_WAITING = 200_000
 """Categories that may wait to be looked up together."""
 
 Item = TypeVar("Item")

@@ -12,7 +12,7 @@ from vernal.profile.columns import Counts, encoded, indices, is_valid, whole_num
 from vernal.profile.grid import TOP_CATEGORIES, VOCABULARY, CategoryGrid
 from vernal.profile.tally import Tally
 
-_WAITING = 4 * VOCABULARY
+_WAITING = VOCABULARY
 """Categories of chunks that may wait before they are added up."""
 
 _SURE = 20
