@@ -27,6 +27,9 @@ RESAMPLES = 2000
 _AT_ONCE = 1_000_000
 """Weights held together, which bounds the memory of a bootstrap."""
 
+_ROUNDING = 1e-12
+"""Standard errors relative to the metric up to which units do not differ at all."""
+
 _DRAWN_UNITS = 2_000
 """Most units that are drawn one by one where sums suffice; sums over more are normal for every purpose here."""
 
@@ -140,7 +143,8 @@ def paired_bootstrap(
     -------
     PairedInterval
         With few blocks the interval is wide, and rightly so: two days tell little about a third. Where every unit
-        shows the same difference the bounds are that difference, and the p-value is that of a sign test of the units.
+        shows the same difference the bounds are that difference, and the p-value is that of a sign test of the units;
+        with so few units that this test could not be as certain as asked (4 at 0.95) there is no difference at all.
 
     Raises
     ------
@@ -185,6 +189,10 @@ def paired_bootstrap(
     if error is None:
         return replace(found, method="none", note=note)
     difference = metric.improvement(values[0], values[1])
+    if error <= _ROUNDING * max(abs(values[0]), abs(values[1])):
+        error = 0.0
+    if error == 0.0 and difference and 0.5**units.k > min(certainty, 1 - certainty):
+        return replace(found, method="none", note=f"all {units.k} units differ alike, too few to tell their error")
     reach, widest = float(stdtrit(units.k - 1, certainty)) * error, metric.limits[1] - metric.limits[0]
     if error > 0:
         p_value = 2 * float(stdtr(units.k - 1, -abs(difference) / error))

@@ -269,6 +269,19 @@ def test_a_difference_that_every_unit_shows_has_the_p_value_of_a_sign_test() -> 
     assert found.p_value == pytest.approx(2 * 0.5**6)
 
 
+@pytest.mark.parametrize(
+    ("days", "certainty", "told"), [(2, 0.95, False), (4, 0.95, False), (5, 0.95, True), (5, 0.975, False)]
+)
+def test_few_days_that_happen_to_differ_alike_are_not_certainty(days: int, certainty: float, told: bool) -> None:
+    """The sign test of two days has a p-value of one half; bounds without width would pass the improvement gate."""
+    labels, day = np.ones(10 * days), np.repeat(np.arange(days), 10)
+    better = np.where(np.arange(labels.size) % 10, 1, 0)
+    worse = np.where(np.arange(labels.size) % 10 < 2, 0, 1)
+    found = paired_bootstrap(METRICS["accuracy"], labels, worse, better, rng=_rng(), blocks=day, certainty=certainty)
+    assert (found.lower is not None) is told
+    assert told or (found.difference is None and "too few" in found.note)
+
+
 def test_more_resamples_settle_the_bounds() -> None:
     labels, a, b = _two_models(80)
 
