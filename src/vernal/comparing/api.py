@@ -63,7 +63,8 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
         Threshold of the Kolmogorov-Smirnov distance, which then can tell drift too (0.1 is usual); ``None`` leaves it
         out of the verdict.
     false_discovery
-        Expected share of false ones among the columns found to have drifted.
+        Expected share of false ones among the columns found to have drifted. With ``ks`` it holds for either distance
+        on its own, so together it may be twice as much.
     bins
         Bins of a numerical column, of about equal mass in the reference.
     min_rows

@@ -205,6 +205,11 @@ def split_sequence(
     SampleError
         If a parameter is out of range.
 
+    Notes
+    -----
+    Not valid where entities stick to their arm and come back with more rows: what they have in common passes for a
+    difference of the models, however long one waits.
+
     References
     ----------
     I. Waudby-Smith et al. (2024). Time-uniform central limit theory and asymptotic confidence sequences. Annals of
