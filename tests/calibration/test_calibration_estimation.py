@@ -50,7 +50,9 @@ def stepped(p: Floats) -> Floats:
     return distorted
 
 
-def assert_a_binary_metric_lies_within_the_bounds(stated: Distortion, simulations: int) -> None:
+def assert_a_binary_metric_lies_within_the_bounds(
+    stated: Distortion, simulations: int, *, at_least: float | None
+) -> None:
     rng = np.random.default_rng(1)
     above = dict.fromkeys(itertools.product(WINDOWS, ESTIMATED), 0)
     below = above.copy()
@@ -69,18 +71,19 @@ def assert_a_binary_metric_lies_within_the_bounds(stated: Distortion, simulation
                 above[window, name] += realised > found.upper
                 below[window, name] += realised < found.lower
     for misses in (*above.values(), *below.values()):
-        assert_rate(misses, simulations, at_most=0.075, at_least=0.03)
+        assert_rate(misses, simulations, at_most=0.075, at_least=at_least)
 
 
 @pytest.mark.parametrize("stated", [honest, lopsided])
 def test_a_binary_metric_measured_later_lies_within_the_bounds(stated: Distortion) -> None:
-    assert_a_binary_metric_lies_within_the_bounds(stated, 200)
+    """So few simulations can only tell that the bounds are not too narrow."""
+    assert_a_binary_metric_lies_within_the_bounds(stated, 200, at_least=None)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stated", [honest, cubed, np.cbrt, overconfident, lopsided, stepped])
 def test_a_binary_metric_lies_within_the_bounds_whatever_the_distortion(stated: Distortion) -> None:
-    assert_a_binary_metric_lies_within_the_bounds(stated, 1000)
+    assert_a_binary_metric_lies_within_the_bounds(stated, 1000, at_least=0.03)
 
 
 def sharpened(p: Floats) -> Floats:
@@ -89,7 +92,9 @@ def sharpened(p: Floats) -> Floats:
     return distorted
 
 
-def assert_a_metric_of_three_classes_lies_within_the_bounds(stated: Distortion, simulations: int) -> None:
+def assert_a_metric_of_three_classes_lies_within_the_bounds(
+    stated: Distortion, simulations: int, *, at_least: float | None
+) -> None:
     rng, sizes = np.random.default_rng(2), (500, 4000)  # the sampling error rules, the calibration error rules
     above = dict.fromkeys(itertools.product(sizes, ESTIMATED), 0)
     below = above.copy()
@@ -107,17 +112,17 @@ def assert_a_metric_of_three_classes_lies_within_the_bounds(stated: Distortion, 
                 above[size, name] += realised > found.upper
                 below[size, name] += realised < found.lower
     for misses in (*above.values(), *below.values()):
-        assert_rate(misses, simulations, at_most=0.09, at_least=0.02)
+        assert_rate(misses, simulations, at_most=0.09, at_least=at_least)
 
 
 def test_a_metric_of_three_classes_measured_later_lies_within_the_bounds() -> None:
-    assert_a_metric_of_three_classes_lies_within_the_bounds(sharpened, 150)
+    assert_a_metric_of_three_classes_lies_within_the_bounds(sharpened, 150, at_least=None)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stated", [honest, sharpened, np.sqrt, overconfident])
 def test_a_metric_of_three_classes_lies_within_the_bounds_whatever_the_distortion(stated: Distortion) -> None:
-    assert_a_metric_of_three_classes_lies_within_the_bounds(stated, 400)
+    assert_a_metric_of_three_classes_lies_within_the_bounds(stated, 400, at_least=0.02)
 
 
 @pytest.mark.parametrize("mix", [[1.5, 1.0, 0.7], [0.3, 0.3, 0.3]], ids=["mild shift", "sharper scores"])

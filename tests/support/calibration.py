@@ -27,4 +27,5 @@ def assert_rate(hits: int, simulations: int, *, at_most: float | None = None, at
         assert hits <= most, f"{hits} of {simulations} ({rate:.4f}): above {most}, the bound of a rate of {at_most}"
     if at_least is not None:
         least = int(stats.binom.ppf(CHANCE, simulations, at_least))
+        assert least > 0, f"{simulations} simulations cannot refuse a rate of at least {at_least}: more are needed"
         assert hits >= least, f"{hits} of {simulations} ({rate:.4f}): below {least}, the bound of a rate of {at_least}"

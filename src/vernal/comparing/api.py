@@ -63,8 +63,8 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
         Threshold of the Kolmogorov-Smirnov distance, which then can tell drift too (0.1 is usual); ``None`` leaves it
         out of the verdict.
     false_discovery
-        Expected share of false ones among the columns found to have drifted. With ``ks`` it holds for either distance
-        on its own, so together it may be twice as much.
+        Expected share of false ones among the columns found to have drifted. With ``ks`` each of the two distances is
+        tested at half of it.
     bins
         Bins of a numerical column, of about equal mass in the reference.
     min_rows
@@ -111,7 +111,7 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
             fewest=min(then.baseline.rows, rows.rows),
         )
         for measured in compare_profiles(
-            then.baseline, counted, profile, alpha=false_discovery, min_rows=min_rows, binning=binning
+            then.baseline, counted, profile, alpha=limits.level, min_rows=min_rows, binning=binning
         )
     )
     return Comparison(

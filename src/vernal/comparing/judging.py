@@ -44,7 +44,7 @@ def judge(
         score=None if found is None else found.score,
         threshold=decisive.threshold,
         critical=None if found is None else found.critical,
-        adjusted_p=None if found is None else found.adjusted_p,
+        adjusted_p=None if found is None else min(1.0, found.adjusted_p * limits.false_discovery / limits.level),
         measured=measured,
         distribution=distribution,
     )

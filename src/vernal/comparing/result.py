@@ -41,6 +41,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     bins: int
     min_rows: int
 
+    @property
+    def level(self) -> float:
+        """The false-discovery level of each family of tests: with ``ks`` there are two, which share what was asked."""
+        return self.false_discovery if self.ks is None else self.false_discovery / 2
+
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True):
     """A column of which nothing can be said, and why."""

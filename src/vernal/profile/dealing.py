@@ -1,4 +1,4 @@
-"""Which rows stand for all: one of every two, of every four, of every eight, chosen by coins that are always the same.
+"""Which rows stand for all, and which of two parts each is dealt to, by coins that are always the same.
 
 Every second row would do if rows came in no order. But the answers of two models lie pair by pair, and those of eight
 sensors in turns: every second row is then one model, and every eighth one sensor.
@@ -24,14 +24,13 @@ _FIRST: Final = 8_191
 
 
 def dealt(start: int, size: int) -> Bits:
-    """Return the part, 0 or 1, of rows from place ``start`` on, shape ``(size,)``; of every pair, one is in each.
+    """Return the part, 0 or 1, of rows from place ``start`` on, shape ``(size,)``.
 
-    The rows of part 1 are those at the places that :func:`chosen` gives at level 1.
+    Every row has a coin of its own. One coin for every pair would make the parts of rows that are sorted more alike
+    than two samples are.
     """
-    of_pairs = np.roll(_COINS, -_FIRST)
-    of_rows = np.stack((1 - of_pairs, of_pairs), axis=1).ravel()
-    first = start % of_rows.size
-    return np.tile(of_rows, (first + size) // of_rows.size + 1)[first : first + size]
+    first = start % _COINS.size
+    return np.tile(_COINS, (first + size) // _COINS.size + 1)[first : first + size]
 
 
 def chosen(start: int, stop: int, level: int) -> Codes:

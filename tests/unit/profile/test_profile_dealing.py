@@ -27,11 +27,20 @@ def test_choosing_chunk_by_chunk_chooses_the_same_rows(level: int, cut: int) -> 
     assert np.array_equal(apart, together)
 
 
-@pytest.mark.parametrize(("start", "size"), [(0, 70_000), (1, 5), (65_497, 10), (10**9 + 7, 999), (3, 0)])
-def test_the_two_parts_are_the_choice_and_the_rest(start: int, size: int) -> None:
-    expected = np.zeros(size, dtype=np.uint8)
-    expected[chosen(start, start + size, 1) - start] = 1
-    assert np.array_equal(dealt(start, size), expected)
+@pytest.mark.parametrize(("start", "size"), [(0, 70_000), (1, 5), (65_497, 10), (199_004, 999), (3, 0)])
+def test_rows_are_dealt_by_their_place_however_they_are_cut(start: int, size: int) -> None:
+    assert np.array_equal(dealt(start, size), dealt(0, 200_003)[start : start + size])
+    assert np.array_equal(dealt(10**9 * 32_749 + start, size), dealt(start, size))
+
+
+@pytest.mark.parametrize("run", [1, 2, 5, 20, 1_000])
+def test_of_rows_that_are_sorted_each_part_gets_what_a_coin_per_row_gives(run: int) -> None:
+    """With a coin per pair every run of two would be halved exactly, and the parts be more alike than samples are."""
+    runs = 32_000 // run
+    of_runs = dealt(0, runs * run).reshape(runs, run).sum(axis=1)
+    assert abs(of_runs.mean() - run / 2) < 5 * np.sqrt(run / 4 / runs)
+    if run > 1:
+        assert abs(of_runs.var() / (run / 4) - 1) < 5 * np.sqrt(2 / runs)
 
 
 @pytest.mark.parametrize("period", [2, 3, 7, 8, 24, 64, 168, 1024])

@@ -78,7 +78,7 @@ def test_one_half_of_the_rows_chooses_the_categories_and_the_other_is_counted() 
     nulls = ((values == "null") & (part == 1)).sum()
     assert new > 0
     assert cells_of(baseline) == [*(counted[one] for one in top), others, new, nulls]
-    assert (sum(cells_of(baseline)), baseline.rows) == (2_000, 4_000)
+    assert (sum(cells_of(baseline)), baseline.rows) == (int(part.sum()), 4_000)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 333, 1_000])
@@ -108,7 +108,7 @@ def test_of_too_many_categories_the_rarest_are_forgotten_and_counted_as_new(monk
     names = grid.vocabulary.to_pylist()
     assert cells[:TOP_CATEGORIES] == [counted[one] for one in names[:TOP_CATEGORIES]]
     assert cells[-2] == sum(rows for one, rows in counted.items() if one not in set(names))
-    assert sum(cells) == 20_000
+    assert sum(cells) == part.sum()
     assert {str(rank) for rank in range(100)} <= set(names)
     assert grid_of(Baseline.from_bytes(baseline.to_bytes())).complete is False
 
