@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +73,7 @@ def compare(  # noqa: PLR0913, PLR0917 - typer takes each option as a parameter
         bins=bins,
         min_rows=min_rows,
         threads=threads,
+        progress=_progress(),
     )
     output = Output(as_json=as_json)
     output.document(found.to_dict())
@@ -99,8 +102,24 @@ def _save_baseline(
 ) -> None:
     from vernal.comparing import build_baseline
 
-    _write(path, build_baseline(reference, features=features, kinds=kinds, threads=threads).to_bytes())
+    _write(
+        path,
+        build_baseline(reference, features=features, kinds=kinds, threads=threads, progress=_progress()).to_bytes(),
+    )
     warn(f"Baseline: {path}")
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    """Return what keeps a line on the terminal up to date and wipes it at the end; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        return None
+
+    def told(done: int, of: int) -> None:
+        text = f"{done} of {of} columns read"
+        sys.stderr.write(f"\r{text}" if done < of else f"\r{' ' * len(text)}\r")
+        sys.stderr.flush()
+
+    return told
 
 
 def _write(path: Path, content: bytes) -> None:

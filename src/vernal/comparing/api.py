@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ from vernal.profile import (
 )
 from vernal.profile import build_baseline as cut_baseline
 
+Progress = Callable[[int, int], None]
+
 _MOST_THREADS = 4
 """Columns worked on at the same time by default: more gain little, and each holds a chunk of its column."""
 
@@ -42,6 +45,7 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
     bins: int = 10,
     min_rows: int = 1000,
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compare two data sets, column by column: what moved, how much, and how sure that is.
 
@@ -72,6 +76,8 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
         same.
     threads
         Columns worked on at the same time; by default up to four. The result does not depend on it.
+    progress
+        Called as ``progress(done, of)`` whenever a column of either side has been read, from any thread, one at a time.
 
     Returns
     -------
@@ -96,10 +102,10 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
     """
     limits = Limits(psi=psi, js=js, ks=ks, false_discovery=false_discovery, bins=bins, min_rows=min_rows)
     _check(limits)
-    workers = _workers(threads)
+    workers, steps = _workers(threads), _Steps(progress)
     rows = open_rows(current, subject="current rows")
-    then = _reference(reference, rows.schema, features=features, kinds=kinds, threads=workers)
-    profile = profile_rows(then.baseline, rows, threads=workers)
+    then = _reference(reference, rows.schema, steps, features=features, kinds=kinds, threads=workers)
+    profile = profile_rows(then.baseline, rows, threads=workers, on_column=steps.next)
     binning = Binning.of(then.baseline, bins=bins)
     counted = then.baseline.reference
     results = tuple(
@@ -130,6 +136,7 @@ def build_baseline(
     features: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Baseline:
     """Profile a reference once, to hold many data sets against it.
 
@@ -146,6 +153,8 @@ def build_baseline(
         ``"numerical"`` or ``"categorical"`` for columns that are not to be compared by their type.
     threads
         Columns worked on at the same time; by default up to four.
+    progress
+        Called as ``progress(done, of)`` whenever a column has been read.
 
     Raises
     ------
@@ -164,7 +173,8 @@ def build_baseline(
     """
     source = open_rows(data, subject="reference")
     pairs = pair(source.schema, source.schema, features=features, kinds=kinds or {})
-    return _cut(source, pairs, _workers(threads))
+    steps = _Steps(progress, of=len(pairs.kinds))
+    return _cut(source, pairs, _workers(threads), steps)
 
 
 class _Reference(NamedTuple):
@@ -175,6 +185,7 @@ class _Reference(NamedTuple):
 def _reference(
     reference: object,
     current: pa.Schema,
+    steps: _Steps,
     *,
     features: Sequence[str] | None,
     kinds: Mapping[str, str] | None,
@@ -184,17 +195,45 @@ def _reference(
     if stored is None:
         source = open_rows(reference, subject="reference")
         pairs = pair(source.schema, current, features=features, kinds=kinds or {})
-        return _Reference(_cut(source, pairs, threads), pairs)
+        steps.of = 2 * len(pairs.kinds)
+        return _Reference(_cut(source, pairs, threads, steps), pairs)
     if kinds:
         raise DataError("kinds: found some for a stored baseline, which has its own; expected none")
     pairs = pair_with(stored, current, features=features)
+    steps.of = len(pairs.kinds)
     return _Reference(stored.select(pairs.kinds), pairs)
 
 
-def _cut(source: ColumnSource, pairs: Pairs, threads: int) -> Baseline:
+class _Steps:
+    """Counts the columns that are done, and tells.
+
+    Parameters
+    ----------
+    progress
+        Whom to tell.
+    of
+        How many columns there are.
+    """
+
+    def __init__(self, progress: Progress | None, of: int = 0) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._done = 0
+        self.of = of
+
+    def next(self) -> None:
+        """Count one more."""
+        if self._progress is None:
+            return
+        with self._lock:
+            self._done += 1
+            self._progress(self._done, self.of)
+
+
+def _cut(source: ColumnSource, pairs: Pairs, threads: int, steps: _Steps) -> Baseline:
     if not source.rows:
         raise DataError("reference: found no rows, expected at least 1")
-    return cut_baseline(source, pairs.kinds, threads=threads)
+    return cut_baseline(source, pairs.kinds, threads=threads, on_column=steps.next)
 
 
 def _stored(reference: object) -> Baseline | None:

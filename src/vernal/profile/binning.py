@@ -15,6 +15,9 @@ from vernal.profile.counts import MAXIMUM, MINIMUM, Moments, Profile
 from vernal.profile.grid import NumericalGrid
 from vernal.stats.binning import merge_cells
 
+_LEAST_ROWS = 5
+"""Reference rows that a bin of numbers holds on average at the least."""
+
 Places = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -115,5 +118,5 @@ def _bin_starts(reference: Counts, points: npt.NDArray[np.bool_], bins: int) -> 
     """Return the first interval of every bin."""
     if not reference.any():
         return np.zeros(1, dtype=np.int64)  # a reference without values: any value at all is the news
-    merged = merge_cells(reference, bins=bins, points=points)
+    merged = merge_cells(reference, bins=bins, points=points, least_rows=_LEAST_ROWS)
     return np.flatnonzero(np.append(True, merged[1:] != merged[:-1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +33,11 @@ _SINGLE = {np.dtype(np.float32), np.dtype(np.float16)}
 
 
 def build_baseline(
-    data: ColumnSource | pa.Table | Iterable[pa.RecordBatch], features: Mapping[str, FeatureKind], *, threads: int = 1
+    data: ColumnSource | pa.Table | Iterable[pa.RecordBatch],
+    features: Mapping[str, FeatureKind],
+    *,
+    threads: int = 1,
+    on_column: Callable[[], None] | None = None,
 ) -> Baseline:
     """Cut the grids of all features on a reference and count it on them.
 
@@ -45,6 +49,8 @@ def build_baseline(
         The features to watch and how each is compared.
     threads
         Features worked on at the same time; the result does not depend on it.
+    on_column
+        Called, from any of the threads, whenever a feature is done.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def build_baseline(
         name, kind = feature
         return _numerical(name, source) if FeatureKind(kind) is FeatureKind.NUMERICAL else _categorical(name, source)
 
-    built = in_threads(build, features.items(), threads)
+    built = in_threads(build, features.items(), threads, on_column)
     grids = tuple(grid for grid, _ in built)
     grid_id = grid_digest(grids)
     reference = gathered(grid_id, source.rows, [counted for _, counted in built])

@@ -33,7 +33,13 @@ class Counted(NamedTuple):
     moments: Moments | None
 
 
-def profile_rows(baseline: Baseline, data: ColumnSource | pa.Table | pa.RecordBatch, *, threads: int = 1) -> Profile:
+def profile_rows(
+    baseline: Baseline,
+    data: ColumnSource | pa.Table | pa.RecordBatch,
+    *,
+    threads: int = 1,
+    on_column: Callable[[], None] | None = None,
+) -> Profile:
     """Count rows on a baseline's cells.
 
     Parameters
@@ -44,6 +50,8 @@ def profile_rows(baseline: Baseline, data: ColumnSource | pa.Table | pa.RecordBa
         At least the baseline's features, in any order; other columns are ignored. No rows are fine.
     threads
         Columns counted at the same time; the result does not depend on it.
+    on_column
+        Called, from any of the threads, whenever a column is done.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def profile_rows(baseline: Baseline, data: ColumnSource | pa.Table | pa.RecordBa
     """
     source = TableSource(data) if isinstance(data, pa.Table | pa.RecordBatch) else data
     costly_first = sorted(baseline.grids, key=lambda grid: isinstance(grid, NumericalGrid))
-    found = in_threads(lambda grid: count(grid, source.chunks(grid.name)), costly_first, threads)
+    found = in_threads(lambda grid: count(grid, source.chunks(grid.name)), costly_first, threads, on_column)
     by_name = {grid.name: counted for grid, counted in zip(costly_first, found, strict=True)}
     counted = [by_name[grid.name] for grid in baseline.grids]
     return gathered(baseline.grid_id, source.rows, counted)
@@ -69,12 +77,21 @@ def gathered(grid_id: str, rows: int, counted: list[Counted]) -> Profile:
     )
 
 
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> list[Result]:
+def in_threads(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int, on_item: Callable[[], None] | None = None
+) -> list[Result]:
     """Return what ``work`` makes of each item, in order; numpy and Arrow let go of the interpreter while they work."""
+
+    def told(item: Item) -> Result:
+        result = work(item)
+        if on_item is not None:
+            on_item()
+        return result
+
     if threads <= 1:
-        return [work(item) for item in items]
+        return [told(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, items))
+        return list(pool.map(told, items))
 
 
 def count(grid: Grid, chunks: Iterable[pa.Array]) -> Counted:

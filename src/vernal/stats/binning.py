@@ -11,7 +11,9 @@ from vernal.errors import SampleError
 from vernal.stats.arrays import Bools, Ints, counts_of
 
 
-def merge_cells(counts: npt.ArrayLike, *, bins: int = 10, points: npt.ArrayLike | None = None) -> Ints:
+def merge_cells(
+    counts: npt.ArrayLike, *, bins: int = 10, points: npt.ArrayLike | None = None, least_rows: int = 1
+) -> Ints:
     """Return the bin of every grid cell, so that the bins hold about equal shares of the reference.
 
     A value with more than ``1 / bins`` of the rows gets a bin of its own, and the bins left over divide the rest: a
@@ -28,6 +30,9 @@ def merge_cells(counts: npt.ArrayLike, *, bins: int = 10, points: npt.ArrayLike 
         of cells lie apart between single values.
     points
         True for cells that hold one value only, shape ``(k,)``.
+    least_rows
+        Rows that the bins of a run between single values hold on average at the least; with fewer, where a bin ends is
+        chance, and the law of the scores without drift, which takes the bins as given, does not hold.
 
     Returns
     -------
@@ -62,7 +67,8 @@ def merge_cells(counts: npt.ArrayLike, *, bins: int = 10, points: npt.ArrayLike 
     starts[1:] |= alone[:-1]
     runs = _runs(starts, alone, cells)
     for (first, last), share in zip(runs, _shares(cells, runs, bins - int(alone.sum())), strict=True):
-        starts[first + _cuts(cells[first:last], share)] = True
+        filled = max(1, int(cells[first:last].sum()) // least_rows)
+        starts[first + _cuts(cells[first:last], min(share, filled))] = True
     merged: Ints = np.cumsum(starts, dtype=np.int64) - 1
     return merged
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from commandline import Vernal, document, error_of
+from vernal.cli.compare import _progress
 
 
 def write(path: Path, seed: int, *, shift: float = 0.0, rows: int = 3000) -> Path:
@@ -129,3 +131,17 @@ def test_a_file_that_is_no_table_is_refused_with_its_name(vernal: Vernal, older:
     assert told.exit_code == 1
     assert "notes.txt" in told.stderr
     assert "Expected a Parquet file" in told.stderr
+
+
+def test_a_person_at_a_terminal_sees_the_columns_go_by_and_a_pipe_does_not(
+    vernal: Vernal, older: Path, newer: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert vernal("compare", older, newer).stderr == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    tell = _progress()
+    assert tell is not None
+    tell(1, 2)
+    tell(2, 2)
+    written = capsys.readouterr().err
+    assert written.startswith("\r1 of 2 columns read")
+    assert written.endswith("\r")

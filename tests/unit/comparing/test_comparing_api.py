@@ -335,3 +335,14 @@ def test_two_distances_that_decide_share_the_false_discovery_level(reference: pa
     assert both.critical == halved.critical
     assert alone.adjusted_p is not None
     assert both.adjusted_p == pytest.approx(min(1.0, 2 * alone.adjusted_p))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_progress_is_told_column_by_column(reference: pa.Table, shifted: pa.Table, threads: int) -> None:
+    told: list[tuple[int, int]] = []
+    vernal.compare(reference, shifted, threads=threads, progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, 6) for done in range(1, 7)]
+    told.clear()
+    baseline = vernal.build_baseline(reference, progress=lambda done, of: told.append((done, of)))
+    vernal.compare(baseline, shifted, progress=lambda done, of: told.append((done, of)))
+    assert told == 2 * [(1, 3), (2, 3), (3, 3)]

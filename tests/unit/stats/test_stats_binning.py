@@ -72,3 +72,9 @@ def test_one_cell_is_one_bin() -> None:
 def test_impossible_requests_are_refused(counts: list[int], options: dict[str, object], message: str) -> None:
     with pytest.raises(SampleError, match=message):
         merge_cells(counts, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("least_rows", "bins"), [(1, 4), (5, 2), (20, 1)])
+def test_few_rows_make_few_bins_when_each_is_to_hold_some(least_rows: int, bins: int) -> None:
+    merged = merge_cells([3] * 4, bins=4, least_rows=least_rows)
+    assert merged[-1] + 1 == bins
