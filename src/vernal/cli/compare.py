@@ -58,6 +58,8 @@ def compare(  # noqa: PLR0913, PLR0917 - typer takes each option as a parameter
     from vernal.comparing import compare as compare_data
 
     overruled = _overruled(kinds)
+    for path in (html, save_baseline):
+        _refuse_without_folder(path)
     if save_baseline is not None:
         _save_baseline(save_baseline, reference, features, overruled, threads)
         reference, overruled = str(save_baseline), {}
@@ -120,6 +122,14 @@ def _progress() -> Callable[[int, int], None] | None:
         sys.stderr.flush()
 
     return told
+
+
+def _refuse_without_folder(path: Path | None) -> None:
+    """Say before the work what would be in the way after it."""
+    from vernal.errors import DataError
+
+    if path is not None and not path.parent.is_dir():
+        raise DataError(f"{path}: cannot be written: there is no folder {path.parent}", hint="Make the folder first.")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -103,6 +103,11 @@ def compare(  # noqa: PLR0913 - each a documented option of one question
     limits = Limits(psi=psi, js=js, ks=ks, false_discovery=false_discovery, bins=bins, min_rows=min_rows)
     _check(limits)
     workers, steps = _workers(threads), _Steps(progress)
+    if isinstance(current, Baseline) or _stored(current) is not None:
+        raise DataError(
+            f"current rows: found a stored baseline ({_name(current)}), expected rows",
+            hint="A baseline is the reference: give it first, and the rows second.",
+        )
     rows = open_rows(current, subject="current rows")
     then = _reference(reference, rows.schema, steps, features=features, kinds=kinds, threads=workers)
     profile = profile_rows(then.baseline, rows, threads=workers, on_column=steps.next)
@@ -236,16 +241,16 @@ def _cut(source: ColumnSource, pairs: Pairs, threads: int, steps: _Steps) -> Bas
     return cut_baseline(source, pairs.kinds, threads=threads, on_column=steps.next)
 
 
-def _stored(reference: object) -> Baseline | None:
+def _stored(data: object) -> Baseline | None:
     """Return the baseline in a file, or ``None`` if it is no such file."""
-    if not isinstance(reference, str | Path) or not Path(reference).is_file():
+    if not isinstance(data, str | Path) or not Path(data).is_file():
         return None
     try:
-        with Path(reference).open("rb") as file:
+        with Path(data).open("rb") as file:
             head = file.read(len(Baseline.MAGIC))
             return Baseline.from_bytes(head + file.read()) if head == Baseline.MAGIC else None
     except OSError as error:
-        raise DataError(f"reference: cannot read {reference}: {error}") from error
+        raise DataError(f"comparison: cannot read {data}: {error}") from error
 
 
 def _check(limits: Limits) -> None:

@@ -62,9 +62,17 @@ def test_the_report_is_written_where_it_was_asked_for(vernal: Vernal, older: Pat
 
 
 def test_a_report_that_cannot_be_written_is_an_error(vernal: Vernal, older: Path, newer: Path, tmp_path: Path) -> None:
-    told = vernal("compare", older, newer, "--html", tmp_path / "no" / "report.html")
-    assert told.exit_code == 1
-    assert "cannot be written" in told.stderr
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "no" / "report.html", tmp_path / "folder"):
+        told = vernal("compare", older, newer, "--html", path)
+        assert told.exit_code == 1
+        assert "cannot be written" in told.stderr
+
+
+def test_a_folder_that_is_not_there_is_noticed_before_the_work(vernal: Vernal, older: Path, tmp_path: Path) -> None:
+    told = vernal("compare", older, tmp_path / "missing.parquet", "--save-baseline", tmp_path / "no" / "ref.baseline")
+    assert "there is no folder" in told.stderr
+    assert "Hint: Make the folder first." in told.stderr
 
 
 def test_a_saved_baseline_stands_in_for_its_rows(vernal: Vernal, older: Path, newer: Path, tmp_path: Path) -> None:

@@ -346,3 +346,13 @@ def test_progress_is_told_column_by_column(reference: pa.Table, shifted: pa.Tabl
     baseline = vernal.build_baseline(reference, progress=lambda done, of: told.append((done, of)))
     vernal.compare(baseline, shifted, progress=lambda done, of: told.append((done, of)))
     assert told == 2 * [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_baseline_given_second_is_told_to_come_first(reference: pa.Table, tmp_path: Path) -> None:
+    baseline = vernal.build_baseline(reference)
+    path = tmp_path / "reference.baseline"
+    path.write_bytes(baseline.to_bytes())
+    for second in (baseline, path):
+        with pytest.raises(DataError, match="current rows: found a stored baseline") as caught:
+            vernal.compare(reference, second)
+        assert caught.value.hint is not None
