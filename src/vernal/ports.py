@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         RunRequest,
         TrainingResult,
         Transition,
+        WindowProfile,
+        WindowPurpose,
     )
 
 
@@ -73,7 +75,7 @@ class StateStore(Protocol):
         """Write a check and release the model; returns the run that ``commit.request`` opened.
 
         When the model got an open run in the meantime the request is dropped and a ``suppressed`` decision is written
-        in its place. Opening a run stores ``window_profile`` as the model's last-run window.
+        in its place. Opening a run stores ``windows`` as those of the model's last run.
         """
         ...
 
@@ -185,8 +187,11 @@ class StateStore(Protocol):
         """Return the stored hours in ``[start, end)``, oldest first."""
         ...
 
-    def last_run_window(self, model: str) -> tuple[str, bytes] | None:
-        """Return baseline version and serialised window profile of the last run opened by a check."""
+    def windows(self, model: str, purpose: WindowPurpose) -> tuple[WindowProfile, ...]:
+        """Return a model's windows, the shortest first.
+
+        They are the ``running`` ones as the last check left them, or those of the ``last_run`` that a check opened.
+        """
         ...
 
 

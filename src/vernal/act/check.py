@@ -8,6 +8,7 @@ from vernal.act.ingest import drain_inbox
 from vernal.act.messages import about_model
 from vernal.decide import policy, triggers
 from vernal.observe.check import observe
+from vernal.observe.windows import KEPT, lengths_of
 from vernal.records import CheckCommit, Decision, RunRequest, TriggerKind
 
 if TYPE_CHECKING:
@@ -79,11 +80,12 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         profiled_version=observation.profiled_version,
         cron_at=_cron_after(spec, judgement, state, now=now),
         baseline_version=observation.baseline_version,
-        hours=observation.hours,
+        hours=dict(observation.hours),
         decisions=(decision,),
         messages=tuple(messages),
         request=request,
-        window_profile=observation.window_profile,
+        windows=observation.windows,
+        forget_before=now - max(lengths_of(spec)) - KEPT,
     )
 
 

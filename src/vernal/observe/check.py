@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from vernal.observe.columns import keep, micros, to_micros
 from vernal.observe.performance import live_performance
-from vernal.observe.windows import profile_new_rows, window_of, window_profile
+from vernal.observe.windows import Roller, hours_of, lengths_of, profile_new_rows
 from vernal.profile import Baseline, FeatureKind, Profile, compare, compare_profiles
 from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from vernal.observe.windows import Window
     from vernal.ports import Lake, StateStore
     from vernal.profile import FeatureComparison
-    from vernal.records import ModelState
+    from vernal.records import ModelState, WindowProfile
     from vernal.spec import ModelSpec
 
 
@@ -34,10 +36,10 @@ class Observation(NamedTuple):
     """The evidence of a check and the profiles it leaves behind."""
 
     evidence: CheckEvidence
-    hours: dict[datetime, bytes]
     profiled_version: int | None
-    baseline_version: str | None
-    window_profile: bytes | None
+    baseline_version: str | None = None
+    hours: Mapping[datetime, bytes] = MappingProxyType({})
+    windows: tuple[WindowProfile, ...] = ()
 
 
 def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *, now: datetime) -> Observation:
@@ -53,34 +55,35 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
     )
     version = evidence.champion
     if version is None:
-        return Observation(evidence, {}, state.profiled_version, None, None)
+        return Observation(evidence, state.profiled_version)
     evidence = evidence.evolve(performance=live_performance(lake, spec, version=version, now=now))
     data = store.baseline(spec.model, version)
     if data is None:
         note = f"version {version} has no stored baseline, so drift is not measured"
-        return Observation(evidence.evolve(notes=(note,)), {}, state.profiled_version, None, None)
+        return Observation(evidence.evolve(notes=(note,)), state.profiled_version)
     baseline = Baseline.from_bytes(data)
+    lengths = lengths_of(spec)
+    stored = {window.hours: window for window in store.windows(spec.model, "running")}
+    # Without its windows (they are new, or longer than before) a model is counted again as far back as they reach.
+    goes_on = all(hours_of(length) in stored for length in lengths)
     new = profile_new_rows(
-        lake, store, spec, baseline_version=version, baseline=baseline, since=state.profiled_version, now=now
+        lake,
+        store,
+        spec,
+        baseline_version=version,
+        baseline=baseline,
+        since=state.profiled_version if goes_on else None,
+        now=now,
     )
-    start = now - window_of(spec)
-    window = window_profile(
-        store, spec.model, baseline_version=version, baseline=baseline, hours=new.profiles, start=start, end=now
-    )
-    level = DEFAULT_LEVEL if spec.triggers.drift is None else spec.triggers.drift.false_discovery
-    drift = DriftEvidence(
-        window_start=start,
-        window_end=now,
-        rows=window.rows,
-        features=_facts(compare(baseline, window, alpha=level, min_rows=1)),
-        since_last_run=_since_last_run(store, spec, version, baseline, window, level=level),
-    )
+    roller = Roller(store, spec.model, baseline=baseline, baseline_version=version, stored=stored, hours=new)
+    windows = [roller.roll(length, now=now) for length in lengths]
+    drift = _drift(store, spec, version, baseline, windows[-1])
     return Observation(
         evidence.evolve(drift=drift, new_rows=new.new_rows),
-        {hour: profile.to_bytes() for hour, profile in new.profiles.items()},
-        new.version,
-        version,
-        window.to_bytes(),
+        profiled_version=new.version,
+        baseline_version=version,
+        hours={hour: profile.to_bytes() for hour, profile in new.profiles.items()},
+        windows=tuple(window.stored(version) for window in windows),
     )
 
 
@@ -101,14 +104,26 @@ def count_labels(lake: Lake, spec: ModelSpec, *, since: datetime | None, until: 
     return len(keep(labels, np.asarray(fresh))[Labels.ID].unique())
 
 
+def _drift(store: StateStore, spec: ModelSpec, version: str, baseline: Baseline, window: Window) -> DriftEvidence:
+    level = DEFAULT_LEVEL if spec.triggers.drift is None else spec.triggers.drift.false_discovery
+    return DriftEvidence(
+        window_start=window.first,
+        window_end=window.until,
+        rows=window.profile.rows,
+        features=_facts(compare(baseline, window.profile, alpha=level, min_rows=1)),
+        since_last_run=_since_last_run(store, spec, version, baseline, window, level=level),
+    )
+
+
 def _since_last_run(
-    store: StateStore, spec: ModelSpec, version: str, baseline: Baseline, window: Profile, *, level: float
+    store: StateStore, spec: ModelSpec, version: str, baseline: Baseline, window: Window, *, level: float
 ) -> tuple[FeatureDrift, ...]:
-    """Compare with the last run's window, while its profile is on the same grid."""
-    last = store.last_run_window(spec.model)
-    if last is None or last[0] != version:
-        return ()
-    return _facts(compare_profiles(baseline, Profile.from_bytes(last[1]), window, alpha=level, min_rows=1))
+    """Compare with the last run's window of the same length, while its profile is on the same grid."""
+    for last in store.windows(spec.model, "last_run"):
+        if last.hours == hours_of(window.length) and last.baseline_version == version:
+            then = Profile.from_bytes(last.data)
+            return _facts(compare_profiles(baseline, then, window.profile, alpha=level, min_rows=1))
+    return ()
 
 
 def _facts(comparisons: Iterable[FeatureComparison]) -> tuple[FeatureDrift, ...]:

@@ -1,15 +1,18 @@
-"""Hourly profiles: one pass over new rows, merged into windows."""
+"""Hourly profiles: one pass over new rows, and windows that roll on by them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from vernal.errors import ProfileError
 from vernal.observe.columns import HOUR, micros
-from vernal.profile import Baseline, FeatureKind, Profile, merge_all, profile_by_hour
-from vernal.records import Predictions
+from vernal.profile import Baseline, FeatureKind, Profile, empty_profile, merge_all, profile_by_hour
+from vernal.records import Predictions, WindowProfile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from vernal.ports import Lake, StateStore
@@ -17,13 +20,36 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+KEPT = timedelta(days=2)
+"""How long hourly profiles are kept beyond the longest window, for rows that come late and clocks that go back."""
+
 
 class Hours(NamedTuple):
-    """Hours that new rows fell into, each merged with what was stored, and how far the lake is profiled now."""
+    """What new rows add to the hours they fell into, those hours as they are now, and how far the lake is profiled."""
 
+    added: dict[datetime, Profile]
     profiles: dict[datetime, Profile]
     new_rows: int
     version: int | None
+
+
+class Window(NamedTuple):
+    """The rows of a window of whole hours, those that begin in ``[first, until)``."""
+
+    length: timedelta
+    first: datetime
+    until: datetime
+    profile: Profile
+
+    def stored(self, baseline_version: str) -> WindowProfile:
+        """Return the window as the store keeps it for the next check."""
+        return WindowProfile(
+            hours=hours_of(self.length),
+            baseline_version=baseline_version,
+            first=self.first,
+            until=self.until,
+            data=self.profile.to_bytes(),
+        )
 
 
 def profile_new_rows(
@@ -38,47 +64,102 @@ def profile_new_rows(
 ) -> Hours:
     """Profile the rows that arrived since a lake version, by the hour they belong to.
 
-    With ``since=None`` (a new baseline means a new grid) the drift window is counted again from the lake.
+    With ``since=None`` (a new baseline means a new grid) the longest window is counted again from the lake.
     """
     columns = (Predictions.EVENT_TIME, *spec.features.names)
     if since is None:
         version = lake.version(spec.model, "predictions")
-        rows = lake.scan(
-            spec.model, "predictions", columns=columns, start=now - window_of(spec), end=now, version=version
-        )
+        start = now - max(lengths_of(spec))
+        rows = lake.scan(spec.model, "predictions", columns=columns, start=start, end=now, version=version)
     else:
         added = lake.since(spec.model, "predictions", since, columns=columns)
         if added is None:
-            return Hours({}, 0, since)
+            return Hours({}, {}, 0, since)
         rows, version = added
     if not rows.num_rows:
-        return Hours({}, 0, version)
+        return Hours({}, {}, 0, version)
     fresh = {EPOCH + timedelta(hours=hour): part for hour, part in _by_hour(rows, baseline).items()}
+    merged = dict(fresh)
     if since is not None:
         stored = store.hour_profiles(
             spec.model, baseline_version, start=min(fresh), end=max(fresh) + timedelta(hours=1)
         )
         for hour in stored:
             if hour.hour in fresh:
-                fresh[hour.hour] = fresh[hour.hour].merge(Profile.from_bytes(hour.data))
-    return Hours(fresh, rows.num_rows, version)
+                merged[hour.hour] = fresh[hour.hour].merge(Profile.from_bytes(hour.data))
+    return Hours(fresh, merged, rows.num_rows, version)
 
 
-def window_profile(
-    store: StateStore,
-    model: str,
-    *,
-    baseline_version: str,
-    baseline: Baseline,
-    hours: dict[datetime, Profile],
-    start: datetime,
-    end: datetime,
-) -> Profile:
-    """Merge the hours that begin in ``[start, end)``: the stored ones and those of this check in their place."""
-    stored = store.hour_profiles(model, baseline_version, start=start, end=end)
-    blobs = [hour.data for hour in stored if hour.hour not in hours]
-    blobs += [profile.to_bytes() for hour, profile in hours.items() if start <= hour < end]
-    return merge_all(baseline, blobs)
+class Roller:
+    """Moves windows on from where the last check left them.
+
+    A window that goes on takes in what is new and lets go of the hours that have passed out of it, exactly, since
+    counts are whole numbers: its cost does not depend on its length. It is merged from its hours instead when there is
+    none to go on from, and when the clock went back.
+
+    Parameters
+    ----------
+    stored
+        The running windows of the last check, by their hours.
+    hours
+        What this check has counted.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        model: str,
+        *,
+        baseline: Baseline,
+        baseline_version: str,
+        stored: Mapping[int, WindowProfile],
+        hours: Hours,
+    ) -> None:
+        self._store, self._model = store, model
+        self._baseline, self._baseline_version = baseline, baseline_version
+        self._stored = stored
+        self._hours = hours
+
+    def roll(self, length: timedelta, *, now: datetime) -> Window:
+        """Return the window of the hours that begin in ``[now - length, now)``, without moments."""
+        first, until = _ceil(now - length), _ceil(now)
+        profile = self._gone_on(self._stored.get(hours_of(length)), first, until)
+        if profile is None:
+            profile = self._merged(first, until)
+        return Window(length, first, until, profile)
+
+    def _gone_on(self, last: WindowProfile | None, first: datetime, until: datetime) -> Profile | None:
+        if last is None or last.baseline_version != self._baseline_version:
+            return None
+        if not last.first <= first < last.until <= until:
+            return None
+        try:
+            profile = Profile.from_bytes(last.data)
+            self._baseline.check(profile)
+            for gone in self._kept(last.first, first):
+                profile = profile.subtract(gone)
+        except ProfileError:  # damaged, or of hours that were forgotten meanwhile: the hours tell the truth
+            return None
+        for come in self._kept(last.until, until):
+            profile = profile.merge(come)
+        for hour, part in self._hours.added.items():
+            if first <= hour < until:
+                profile = profile.merge(part)
+        return profile
+
+    def _kept(self, first: datetime, until: datetime) -> list[Profile]:
+        """Return the hours in ``[first, until)`` as they were stored before this check."""
+        if first >= until:
+            return []
+        stored = self._store.hour_profiles(self._model, self._baseline_version, start=first, end=until)
+        return [Profile.from_bytes(hour.data) for hour in stored]
+
+    def _merged(self, first: datetime, until: datetime) -> Profile:
+        stored = self._store.hour_profiles(self._model, self._baseline_version, start=first, end=until)
+        blobs = [hour.data for hour in stored if hour.hour not in self._hours.profiles]
+        blobs += [part.to_bytes() for hour, part in self._hours.profiles.items() if first <= hour < until]
+        merged = merge_all(self._baseline, blobs)
+        return merged.subtract(empty_profile(self._baseline))
 
 
 def feature_kinds(spec: ModelSpec) -> dict[str, FeatureKind]:
@@ -86,9 +167,19 @@ def feature_kinds(spec: ModelSpec) -> dict[str, FeatureKind]:
     return {name: FeatureKind(kind) for name, kind in spec.features.kinds.items()}
 
 
-def window_of(spec: ModelSpec) -> timedelta:
-    """Return the drift window of a model; a week when drift does not trigger anything."""
-    return spec.triggers.drift.window if spec.triggers.drift is not None else timedelta(days=7)
+def lengths_of(spec: ModelSpec) -> tuple[timedelta, ...]:
+    """Return the lengths of a model's drift windows; a week when drift does not trigger anything."""
+    return (spec.triggers.drift.window,) if spec.triggers.drift is not None else (timedelta(days=7),)
+
+
+def hours_of(length: timedelta) -> int:
+    """Return a length in whole hours."""
+    return length // timedelta(hours=1)
+
+
+def _ceil(moment: datetime) -> datetime:
+    """Return the first full hour at or after a moment."""
+    return EPOCH - timedelta(hours=(EPOCH - moment) // timedelta(hours=1))
 
 
 def _by_hour(rows: pa.Table, baseline: Baseline) -> dict[int, Profile]:

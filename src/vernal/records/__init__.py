@@ -37,6 +37,8 @@ from vernal.records.runs import (
     TrainingSet,
     Transition,
     TriggerKind,
+    WindowProfile,
+    WindowPurpose,
 )
 from vernal.records.serving import Champion, Labels, Predictions, Route
 from vernal.records.verdicts import Verdict, worst
@@ -79,5 +81,7 @@ __all__ = [
     "TriggerKind",
     "TriggerResult",
     "Verdict",
+    "WindowProfile",
+    "WindowPurpose",
     "worst",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from vernal.records.base import Record
 from vernal.records.evidence import GateResult, Measure, PairedMeasure
@@ -229,11 +230,29 @@ class ModelState(Record, frozen=True, kw_only=True):
     last_run_finished_at: datetime | None = None
 
 
+WindowPurpose = Literal["running", "last_run"]
+"""What a stored window is for: going on from check to check, or telling what the last run was opened on."""
+
+
+class WindowProfile(Record, frozen=True, kw_only=True):
+    """The profile of a window of whole hours: those that begin in ``[first, until)``, on one baseline's grid.
+
+    ``hours`` is the length that was asked for, by which windows of one model are told apart.
+    """
+
+    hours: int
+    baseline_version: str
+    first: datetime
+    until: datetime
+    data: bytes
+
+
 class CheckCommit(Record, frozen=True, kw_only=True):
     """Everything that leaves with one check, written in one transaction.
 
-    ``hours`` maps the start of an hour to its profile, already merged with what was stored; ``request`` opens a run
-    when given; ``window_profile`` is kept as the last run's window (for re-arming) when a run is opened.
+    ``hours`` maps the start of an hour to its profile, already merged with what was stored, and those before
+    ``forget_before`` are removed. ``windows`` replace the model's running windows; when ``request`` opens a run they
+    are kept as the last run's as well (for re-arming).
     """
 
     at: datetime
@@ -245,7 +264,8 @@ class CheckCommit(Record, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...] = ()
     messages: tuple[Message, ...] = ()
     request: RunRequest | None = None
-    window_profile: bytes | None = None
+    windows: tuple[WindowProfile, ...] = ()
+    forget_before: datetime | None = None
 
 
 class HourProfile(Record, frozen=True, kw_only=True):
@@ -278,4 +298,6 @@ __all__ = [
     "TrainingSet",
     "Transition",
     "TriggerKind",
+    "WindowProfile",
+    "WindowPurpose",
 ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from vernal.records import CheckCommit, ModelState, RunRequest
+    from vernal.records import CheckCommit, ModelState, RunRequest, WindowProfile, WindowPurpose
 
 
 def sync_models(connection: sa.Connection, names: Sequence[str], *, now: datetime) -> None:
@@ -38,6 +38,7 @@ def commit_check(connection: sa.Connection, state: ModelState, commit: CheckComm
         attempt=0,
     )
     _write_hours(connection, state.model, commit)
+    _write_windows(connection, state.model, commit.windows, purpose="running")
     write_decisions(connection, commit.decisions)
     write_messages(connection, commit.messages)
     if commit.request is None:
@@ -46,9 +47,8 @@ def commit_check(connection: sa.Connection, state: ModelState, commit: CheckComm
     if blocking is not None:
         write_decisions(connection, [_suppressed(commit.request, blocking)])
         return None
-    if commit.window_profile is not None:
-        window = {"model": state.model, "baseline_version": commit.baseline_version, "data": commit.window_profile}
-        upsert(connection, schema.last_run_window, [window])
+    if commit.windows:
+        _write_windows(connection, state.model, commit.windows, purpose="last_run")
     return _open(connection, commit.request)
 
 
@@ -147,13 +147,25 @@ def _suppressed(request: RunRequest, blocking: sa.Row[Any, Any]) -> Decision:
 
 
 def _write_hours(connection: sa.Connection, model: str, commit: CheckCommit) -> None:
-    if commit.baseline_version is None and (commit.hours or commit.window_profile is not None):
+    if commit.baseline_version is None and commit.hours:
         raise StoreError(f"check of {model}: got profiles without the version of their baseline, expected both or none")
+    if commit.forget_before is not None:
+        hour = schema.hour_profile.c
+        connection.execute(sa.delete(schema.hour_profile).where(hour.model == model, hour.hour < commit.forget_before))
     rows = [
         {"model": model, "baseline_version": commit.baseline_version, "hour": hour, "data": data}
         for hour, data in sorted(commit.hours.items())
     ]
     upsert(connection, schema.hour_profile, rows)
+
+
+def _write_windows(
+    connection: sa.Connection, model: str, windows: Sequence[WindowProfile], *, purpose: WindowPurpose
+) -> None:
+    """Replace a model's windows of one purpose."""
+    table = schema.window
+    connection.execute(sa.delete(table).where(table.c.model == model, table.c.purpose == purpose))
+    upsert(connection, table, [{"model": model, "purpose": purpose, **columns(window)} for window in windows])
 
 
 __all__ = ["commit_check", "lock_model", "open_run", "release_check", "request_run", "sync_models", "unknown_model"]

@@ -12,13 +12,13 @@ from vernal.adapters.state.checks import unknown_model
 from vernal.adapters.state.engine import among
 from vernal.adapters.state.rows import approval_record, decision_record, ledger_entry, model_state, run_record
 from vernal.errors import NotFoundError
-from vernal.records import ApprovalStatus, HourProfile
+from vernal.records import ApprovalStatus, HourProfile, WindowProfile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from vernal.records import Approval, ApprovalKind, Decision, LedgerEntry, ModelState, Run
+    from vernal.records import Approval, ApprovalKind, Decision, LedgerEntry, ModelState, Run, WindowPurpose
 
 
 def known_models(connection: sa.Connection) -> frozenset[str]:
@@ -147,8 +147,13 @@ def hour_profiles(
     return tuple(HourProfile(hour=row.hour, data=row.data) for row in rows)
 
 
-def last_run_window(connection: sa.Connection, name: str) -> tuple[str, bytes] | None:
-    """Return baseline version and window profile of the last run opened by a check."""
-    table = schema.last_run_window.c
-    row = connection.execute(sa.select(table.baseline_version, table.data).where(table.model == name)).one_or_none()
-    return None if row is None else (row.baseline_version, row.data)
+def windows(connection: sa.Connection, name: str, purpose: WindowPurpose) -> tuple[WindowProfile, ...]:
+    """Return a model's windows, the shortest first."""
+    table = schema.window
+    asked = sa.select(table).where(table.c.model == name, table.c.purpose == purpose).order_by(table.c.hours)
+    return tuple(
+        WindowProfile(
+            hours=row.hours, baseline_version=row.baseline_version, first=row.first, until=row.until, data=row.data
+        )
+        for row in connection.execute(asked)
+    )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from vernal.adapters.state.types import JsonText, Money, RecordText, RowNumber, UtcDateTime
 from vernal.records import TERMINAL_PHASES, Champion, Route, RunFacts
 
-SCHEMA_VERSION: Final = "0001"
+SCHEMA_VERSION: Final = "0002"
 """The newest migration's revision; revisions are numbers, so an older store can be told from a newer one."""
 
 VERSION_TABLE: Final = "vernal_version"
@@ -185,10 +185,15 @@ hour_profile = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
-last_run_window = sa.Table(
-    "vernal_last_run_window",
+window = sa.Table(
+    "vernal_window",
     metadata,
     sa.Column("model", sa.Text, sa.ForeignKey(model.c.model), primary_key=True),
+    # "running": the window as the last check left it; "last_run": as it was when a check last opened a run.
+    sa.Column("purpose", sa.Text, primary_key=True),
+    sa.Column("hours", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("baseline_version", sa.Text, nullable=False),
+    sa.Column("first", UtcDateTime, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         Run,
         RunRequest,
         Transition,
+        WindowProfile,
+        WindowPurpose,
     )
 
 
@@ -212,10 +214,10 @@ class SqlStateStore:
         with self._database.read() as connection:
             return queries.hour_profiles(connection, model, baseline_version, start=start, end=end)
 
-    def last_run_window(self, model: str) -> tuple[str, bytes] | None:
-        """Return baseline version and serialised window profile of the last run opened by a check."""
+    def windows(self, model: str, purpose: WindowPurpose) -> tuple[WindowProfile, ...]:
+        """Return a model's windows, the shortest first: ``running``, or as of the ``last_run`` opened by a check."""
         with self._database.read() as connection:
-            return queries.last_run_window(connection, model)
+            return queries.windows(connection, model, purpose)
 
 
 __all__ = ["SqlStateStore"]

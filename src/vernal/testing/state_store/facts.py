@@ -24,6 +24,7 @@ from vernal.records import (
     TrainingSet,
     Transition,
     TriggerKind,
+    WindowProfile,
 )
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ def check(*, at: datetime = NOON, **more: Any) -> CheckCommit:  # noqa: ANN401 -
     """Return what a check leaves behind, due again an hour later."""
     empty: dict[str, Any] = {"profiled_version": None, "cron_at": None, "baseline_version": None}
     return CheckCommit(at=at, next_check_at=at + HOUR, **(empty | more))
+
+
+def window(hours: int, *, data: bytes = b"window") -> WindowProfile:
+    """Return a stored window that ends at noon."""
+    return WindowProfile(hours=hours, baseline_version="3", first=NOON - hours * HOUR, until=NOON, data=data)
 
 
 def message(name: str, *, at: datetime = NOON) -> Message:

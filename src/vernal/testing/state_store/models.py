@@ -25,17 +25,19 @@ from vernal.testing.state_store.facts import (
     refused,
     request,
     step,
+    window,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from vernal.ports import StateStore
     from vernal.records import Lease, ModelState
 
 
-def _claim(store: StateStore, *, lease: Lease = LEASE) -> ModelState:
-    state = store.claim_check((MODEL,), lease=lease, now=NOON)
+def _claim(store: StateStore, *, lease: Lease = LEASE, now: datetime = NOON) -> ModelState:
+    state = store.claim_check((MODEL,), lease=lease, now=now)
     assert state is not None, "expected the check to be free and due"
     return state
 
@@ -73,7 +75,7 @@ def an_empty_store_answers_every_question(store: StateStore) -> None:
     assert store.spent(None, since=NOON, until=NOON + HOUR) == 0
     assert store.baseline(MODEL, "1") is None
     assert store.approval("fraud-1", ApprovalKind.SPEND) is None
-    assert store.last_run_window(MODEL) is None
+    assert store.windows(MODEL, "running") == store.windows(MODEL, "last_run") == ()
     assert store.hour_profiles(MODEL, "1", start=NOON, end=NOON + HOUR) == ()
     with refused(NotFoundError, MODEL):
         store.model(MODEL)
@@ -139,13 +141,36 @@ def an_hour_written_again_is_replaced(store: StateStore) -> None:
 def a_check_opens_the_run_it_asks_for(store: StateStore) -> None:
     """The run, the window it was decided on and the moment are written with the check."""
     known(store)
-    wanted = check(baseline_version="3", window_profile=b"window", request=request())
+    windows = (window(24), window(168))
+    wanted = check(baseline_version="3", windows=windows, request=request())
     run = store.commit_check(_claim(store), wanted)
     assert run is not None
     assert (run.id, run.number, run.phase, run.trigger) == ("fraud-1", 1, Phase.REQUESTED, TriggerKind.DRIFT)
     assert store.run(run.id) == run
-    assert store.last_run_window(MODEL) == ("3", b"window")
+    assert store.windows(MODEL, "last_run") == windows
     assert store.model(MODEL).last_run_at == NOON
+
+
+def the_running_windows_are_those_of_the_newest_check(store: StateStore) -> None:
+    """They are replaced as a whole; those of the last run stay as they were."""
+    known(store)
+    store.commit_check(_claim(store), check(at=NOON - HOUR, windows=(window(168), window(24)), request=request()))
+    assert store.windows(MODEL, "running") == (window(24), window(168))
+    store.commit_check(_claim(store), check(windows=(window(168, data=b"later"),)))
+    assert store.windows(MODEL, "running") == (window(168, data=b"later"),)
+    assert store.windows(MODEL, "last_run") == (window(24), window(168))
+    store.commit_check(_claim(store, now=NOON + HOUR), check(at=NOON + HOUR))
+    assert store.windows(MODEL, "running") == ()
+
+
+def hours_that_are_out_of_use_are_forgotten(store: StateStore) -> None:
+    """Only those before the given moment, and only this model's."""
+    known(store)
+    hours = {NOON - HOUR: b"eleven", NOON: b"noon"}
+    store.commit_check(_claim(store), check(at=NOON - HOUR, baseline_version="3", hours=hours))
+    store.commit_check(_claim(store), check(forget_before=NOON))
+    stored = store.hour_profiles(MODEL, "3", start=NOON - HOUR, end=NOON + HOUR)
+    assert stored == (HourProfile(hour=NOON, data=b"noon"),)
 
 
 def a_request_meeting_an_open_run_is_suppressed(store: StateStore) -> None:
@@ -153,23 +178,23 @@ def a_request_meeting_an_open_run_is_suppressed(store: StateStore) -> None:
     known(store)
     state = _claim(store)
     first = opened(store)
-    wanted = check(profiled_version=9, baseline_version="3", window_profile=b"window", request=request(at=NOON + HOUR))
+    wanted = check(profiled_version=9, windows=(window(168),), request=request(at=NOON + HOUR))
     assert store.commit_check(state, wanted) is None
     assert store.runs(MODEL) == (first,)
     newest = store.decisions(MODEL)[-1]
     assert (newest.outcome, first.id in newest.reason, request().reason in newest.reason) == ("suppressed", True, True)
     after = store.model(MODEL)
     assert (after.profiled_version, after.last_run_at) == (9, NOON)
-    assert store.last_run_window(MODEL) is None
+    assert (store.windows(MODEL, "running"), store.windows(MODEL, "last_run")) == ((window(168),), ())
 
 
 def a_run_by_hand_keeps_the_last_window(store: StateStore) -> None:
     """Only a check knows a window; a run opened without one leaves the last."""
     known(store)
-    store.commit_check(_claim(store), check(baseline_version="3", window_profile=b"window", request=request()))
+    store.commit_check(_claim(store), check(windows=(window(168),), request=request()))
     store.commit_run(claimed(store), step(Phase.REJECTED))
     opened(store)
-    assert store.last_run_window(MODEL) == ("3", b"window")
+    assert store.windows(MODEL, "last_run") == (window(168),)
 
 
 def a_released_check_keeps_its_attempts(store: StateStore) -> None:
@@ -230,7 +255,9 @@ CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     a_check_not_due_is_not_claimed,
     a_committed_check_leaves_everything,
     an_hour_written_again_is_replaced,
+    hours_that_are_out_of_use_are_forgotten,
     a_check_opens_the_run_it_asks_for,
+    the_running_windows_are_those_of_the_newest_check,
     a_request_meeting_an_open_run_is_suppressed,
     a_run_by_hand_keeps_the_last_window,
     a_released_check_keeps_its_attempts,
