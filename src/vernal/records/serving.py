@@ -9,13 +9,17 @@ from vernal.records.base import Record
 
 
 class Champion(Record, frozen=True, kw_only=True):
-    """The model version that production trusts, since when and through which run."""
+    """The model version that production trusts, since when and through which run.
+
+    ``importances`` is each feature's share of the importance of all, at least 0 and 1 in sum; ``None`` while unknown.
+    """
 
     model: str
     version: str
     since: datetime
     run_id: str | None
     previous: str | None = None
+    importances: dict[str, float] | None = None
 
 
 class Route(Record, frozen=True, kw_only=True):

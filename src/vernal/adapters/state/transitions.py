@@ -17,13 +17,13 @@ from vernal.adapters.state.effects import book, close_approvals, write_approval,
 from vernal.adapters.state.engine import upsert
 from vernal.adapters.state.rows import approval_record, model_state, run_record
 from vernal.errors import NotFoundError, PhaseError, StoreError
-from vernal.records import Approval, ApprovalStatus, Champion, Decision, Message, ModelState, Route, Run
+from vernal.records import Approval, ApprovalStatus, Champion, Decision, Message, ModelState, Phase, Route, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from vernal.records import Phase, Transition
+    from vernal.records import Transition
 
 SYSTEM = "vernal"
 """Who acts when no person does."""
@@ -103,7 +103,14 @@ def set_champion(
         )
     old = before.champion
     previous = None if old is None else (old.previous if old.version == version else old.version)
-    champion = Champion(model=model, version=version, since=now, run_id=None, previous=previous)
+    champion = Champion(
+        model=model,
+        version=version,
+        since=now,
+        run_id=None,
+        previous=previous,
+        importances=_importances(connection, model, version),
+    )
     route = Route(model=model, champion=version, updated_at=now)
     table = schema.model
     changed = sa.update(table).where(table.c.model == model).values(champion=champion, route=route).returning(*table.c)
@@ -124,6 +131,14 @@ def set_champion(
     action = audit.Action(now, actor, "set_champion", model, reason, _serving(before), _serving(after))
     audit.append(connection, action)
     return after
+
+
+def _importances(connection: sa.Connection, model: str, version: str) -> dict[str, float] | None:
+    """Return what the run that trained a version has measured."""
+    table = schema.run.c
+    promoted = sa.select(table.facts).where(table.model == model, table.phase == str(Phase.PROMOTED))
+    trained = [facts.training for facts in connection.scalars(promoted) if facts.version == version]
+    return next((training.importances for training in trained if training is not None), None)
 
 
 def _changes(run: Run, transition: Transition) -> dict[str, Any]:

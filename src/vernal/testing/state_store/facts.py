@@ -21,6 +21,7 @@ from vernal.records import (
     Run,
     RunFacts,
     RunRequest,
+    TrainingResult,
     TrainingSet,
     Transition,
     TriggerKind,
@@ -120,6 +121,20 @@ def training_set(cut: datetime) -> TrainingSet:
         labels_version=11,
         digest="sha256:00",
         features=("amount", "country"),
+    )
+
+
+def training(importances: dict[str, float] | None = None) -> TrainingResult:
+    """Return what a training job has left behind."""
+    return TrainingResult(
+        artefact="jobs/fraud-1.0/artefact",
+        artefact_digest="sha256:01",
+        scores_path="jobs/fraud-1.0/scores.parquet",
+        wall_seconds=1.5,
+        cpu_seconds=1.2,
+        peak_bytes=10**8,
+        code_digest="sha256:02",
+        importances=importances,
     )
 
 

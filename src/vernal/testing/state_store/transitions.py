@@ -24,6 +24,7 @@ from vernal.testing.state_store.facts import (
     pending,
     refused,
     step,
+    training,
     training_set,
 )
 
@@ -197,6 +198,21 @@ def a_champion_set_by_hand_gets_all_traffic(store: StateStore) -> None:
     assert (alert.model, alert.kind) == (MODEL, "champion")
 
 
+def a_champion_set_by_hand_keeps_what_its_run_has_measured(store: StateStore) -> None:
+    """The importances of a version's features come back with the version; those of a stranger are not known."""
+    shares = {"amount": 0.75, "country": 0.25}
+    for version, importances in (("3", shares), ("4", None)):
+        opened(store)
+        facts = RunFacts(version=version, training=training(importances))
+        champion = Champion(model=MODEL, version=version, since=NOON, run_id=None, importances=importances)
+        store.commit_run(claimed(store), step(Phase.PROMOTED, facts=facts, champion=champion))
+    restored = store.set_champion(MODEL, "3", actor="ada", reason="4 is slow", now=NOON + HOUR).champion
+    unknown = store.set_champion(MODEL, "9", actor="ada", reason="why not", now=NOON + HOUR).champion
+    assert restored is not None
+    assert unknown is not None
+    assert (restored.importances, unknown.importances) == (shares, None)
+
+
 def a_champion_set_again_keeps_the_one_before(store: StateStore) -> None:
     """Naming the current version does not make it its own predecessor."""
     known(store)
@@ -231,6 +247,7 @@ CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     a_person_overrules_whoever_holds_the_run,
     an_intervention_in_another_phase_is_refused,
     a_champion_set_by_hand_gets_all_traffic,
+    a_champion_set_by_hand_keeps_what_its_run_has_measured,
     a_champion_set_again_keeps_the_one_before,
     a_champion_is_not_set_under_an_open_run,
 )
