@@ -313,7 +313,10 @@ class Registry(Protocol):
 
 
 class TrainingJob(NamedTuple):
-    """A training job under a deterministic name."""
+    """A training job under a deterministic name.
+
+    ``importance_metric`` names the metric by which the importance of the features is measured; ``None`` leaves it out.
+    """
 
     name: str
     code: Path
@@ -326,6 +329,7 @@ class TrainingJob(NamedTuple):
     time_limit_seconds: float
     memory_limit_bytes: int | None
     seed: int
+    importance_metric: str | None = None
 
 
 class TrainingState(NamedTuple):

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 import loopworld
 import realworld
+from vernal.act.reconcile import tick
 from vernal.adapters.trainer import SubprocessTrainer
 from vernal.adapters.trainer.folder import JobFolder
 from vernal.clock import pause
@@ -25,6 +27,12 @@ NO_PREDICT = "def train(X, y):\n    return {'a': 'dict'}\n"
 RAISES = "def train(X, y):\n    raise ValueError('the moon is full')\n"
 LACKS_A_COLUMN = "def train(X, y):\n    return X['altitude']\n"
 HANGS = "import signal\ndef train(X, y):\n    signal.pause()\n"
+CONSTANT = """\
+from sklearn.dummy import DummyClassifier
+
+def train(X, y):
+    return DummyClassifier().fit(X, y)
+"""
 BROKEN = "def train(X, y)\n    return None\n"
 
 
@@ -88,6 +96,47 @@ def told(world: loopworld.World, run: Run) -> str:
     lines = (world.root / "sent.jsonl").read_text().splitlines()
     bodies = [message["body"] for message in map(json.loads, lines) if message["run_id"] == run.id]
     return str(bodies[-1])
+
+
+def test_the_champion_knows_which_features_matter_to_it(world: loopworld.World) -> None:
+    champion = world.system.store.model("m").champion
+    assert champion is not None
+    assert champion.importances == {"x": 1.0, "noise": 0.0, "c": 0.0}
+
+
+class Noting(SubprocessTrainer):
+    """Notes by which metric each job is asked to measure importances."""
+
+    asked: list[str | None]
+
+    @override
+    def submit(self, job: TrainingJob) -> None:
+        self.asked = [*getattr(self, "asked", []), job.importance_metric]
+        super().submit(job)
+
+
+@pytest.mark.parametrize(("switch", "asked"), [("true", "roc_auc"), ("false", None)])
+def test_importances_can_be_switched_off(tmp_path: Path, switch: str, asked: str | None) -> None:
+    policy = loopworld.POLICY.replace("min_rows: 100", f"min_rows: 100, importance: {switch}")
+    trainer = Noting(tmp_path / "jobs", threads=1)
+    world = loopworld.build(tmp_path, policy=policy, trainer=trainer)
+    realworld.write_code(world, RAISES)
+    for day in range(loopworld.HISTORY_DAYS):
+        world.log(day)
+    world.clock.set(loopworld.START + timedelta(days=loopworld.HISTORY_DAYS))
+    world.retrain()
+    tick(world.system)
+    world.close()
+    assert trainer.asked == [asked]
+
+
+def test_a_run_says_why_the_importances_of_its_candidate_are_unknown(world: loopworld.World) -> None:
+    realworld.write_code(world, CONSTANT)
+    run = realworld.finish(world, world.retrain())
+    assert run.facts.training is not None
+    assert run.facts.training.importances is None
+    (trained,) = [one for one in world.system.store.decisions(run_id=run.id) if one.outcome == "trained"]
+    assert "importances of the features stay unknown: roc_auc does not get worse" in trained.reason
 
 
 @pytest.mark.parametrize(

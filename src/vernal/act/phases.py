@@ -140,6 +140,8 @@ def train(system: System, spec: ModelSpec, run: Run) -> Transition:
     facts = run.facts.evolve(training=state.result, cost=cost)
     entry = LedgerEntry(key=f"{run.id}:training", model=run.model, run_id=run.id, at=now, usd=cost.usd, what="training")
     reason = f"trained in {cost.wall_seconds:.1f} s ({cost.source}), {cost.usd:.4f} USD"
+    if state.result.note:
+        reason += f"; the importances of the features stay unknown: {state.result.note}"
     return _leave(run, Phase.EVALUATING, now, facts, kind="run", outcome="trained", reason=reason, ledger=(entry,))
 
 
@@ -235,6 +237,7 @@ def _job(system: System, spec: ModelSpec, run: Run, name: str) -> TrainingJob:
         time_limit_seconds=spec.training.time_limit.total_seconds(),
         memory_limit_bytes=int(memory * 10**9) if memory else None,
         seed=run.number,
+        importance_metric=spec.metric if spec.training.importance else None,
     )
 
 

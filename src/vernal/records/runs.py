@@ -87,7 +87,7 @@ class TrainingResult(Record, frozen=True, kw_only=True):
     ``artefact`` is the directory of the fitted model; ``scores_path`` is a Parquet file with one row per holdout row:
     ``prediction_id``, ``event_time``, ``label``, ``prediction``, ``score`` of the challenger and, when there is a
     champion, ``champion_prediction`` and ``champion_score``. ``importances`` is each feature's share of the importance
-    of all, by permutation on the holdout; ``None`` where that could not be measured.
+    of all, by permutation on the holdout; ``None`` where that could not be measured, and ``note`` then says why.
     """
 
     artefact: str
@@ -98,6 +98,7 @@ class TrainingResult(Record, frozen=True, kw_only=True):
     peak_bytes: int
     code_digest: str
     importances: dict[str, float] | None = None
+    note: str = ""
 
 
 class RolloutState(Record, frozen=True, kw_only=True):

@@ -77,6 +77,12 @@ class TrainingSpec(Section):
         "are refused.",
     )
 
+    importance: bool = Field(
+        default=True,
+        description="Measure on the holdout how much each feature matters to the candidate, by permutation, on at most "
+        "5,000 rows and for at most a minute or a quarter of the time that `time_limit` leaves. Off, they stay unknown.",
+    )
+
     @field_validator("holdout")
     @classmethod
     def _leaves_rows_to_train_on(cls, holdout: timedelta, info: ValidationInfo) -> timedelta:

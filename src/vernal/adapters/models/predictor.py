@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from vernal.adapters.models.frame import ModelColumns
     from vernal.ports import RegisteredVersion
+    from vernal.stats.metrics import Needs
 
 _SLACK = 1e-6
 """How far a float32 probability may lie outside 0 and 1."""
@@ -88,6 +89,23 @@ class LoadedModel:
         if not hasattr(self._model, "predict_proba"):
             return predictions.tolist(), None
         return predictions.tolist(), self._probabilities(matrix).max(axis=1).tolist()
+
+    def outputs(self, matrix: pd.DataFrame, needs: Needs) -> NDArray[Any]:
+        """Return what a metric compares with the labels: predictions, or the probability of class 1.
+
+        Parameters
+        ----------
+        matrix
+            A design matrix of this model, with at least one row.
+        needs
+            Scores are those of a binary model.
+
+        Raises
+        ------
+        UserCodeError
+            As in :meth:`predict`.
+        """
+        return self._probability_of_one(matrix) if needs == "scores" else self._predictions(matrix)
 
     def _predictions(self, matrix: pd.DataFrame) -> NDArray[Any]:
         import numpy as np

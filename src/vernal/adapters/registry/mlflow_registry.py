@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RUN_ID: Final = "vernal.run_id"
 DIGEST: Final = "vernal.digest"
 _FOLDER = "model"
+_IMPORTANCES = "importances.json"
 _LINEAGE = ("data_digest", "labels_version", "predictions_version")
 _PAGE = 1000
 
@@ -95,6 +96,8 @@ class MlflowRegistry:
             run_id = mlflow_run.info.run_id
             self._log(run_id, run, parameters, measured | dict(metrics), tags)
             self._client.log_artifacts(run_id, str(artefact), _FOLDER)
+            if result.importances is not None:
+                self._client.log_dict(run_id, result.importances, _IMPORTANCES)
             source = f"{mlflow_run.info.artifact_uri}/{_FOLDER}"
             copy = _local(source)
             if copy is not None and digest_directory(copy) != result.artefact_digest:

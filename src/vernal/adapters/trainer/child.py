@@ -1,7 +1,8 @@
 """The process that runs the user's code: ``python -m vernal.adapters.trainer.child FOLDER WORKER``.
 
 It fits the model, stores it, reads it back, and scores the held-out rows with what it read back, so that the gates
-judge what will serve. The champion is scored on the same rows by the same code.
+judge what will serve. The champion is scored on the same rows by the same code, and the importance of the features is
+measured on them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from vernal.adapters.trainer.folder import JobFolder, Order, Outcome, write_atomically
 from vernal.adapters.trainer.processes import data_bytes, die_with
+from vernal.clock import monotonic
 from vernal.errors import TrainingError, UserCodeError, VernalError
 
 if TYPE_CHECKING:
@@ -29,14 +31,17 @@ if TYPE_CHECKING:
     from vernal.adapters.models import LoadedModel
 
 LABEL = "label"
+_SHARE_OF_THE_REST = 0.25
+"""Part of the remaining time that measuring importances may take: a model that is trained must not be lost to it."""
 _KEYS = ("prediction_id", "event_time")
 
 
 def main(folder: JobFolder, *, worker: int) -> None:
     """Run the job in a folder and leave its outcome there."""
+    started = monotonic()
     die_with(worker)
     try:
-        outcome = _run(folder, folder.order())
+        outcome = _run(folder, folder.order(), started=started)
     except VernalError as error:
         outcome = Outcome(message=str(error))
     except MemoryError:
@@ -45,11 +50,12 @@ def main(folder: JobFolder, *, worker: int) -> None:
     write_atomically(folder.outcome_path, outcome.to_json())
 
 
-def _run(folder: JobFolder, order: Order) -> Outcome:
+def _run(folder: JobFolder, order: Order, *, started: float) -> Outcome:
     import numpy as np
 
     from vernal.adapters.models import ModelColumns, design_matrix, labels, load_predictor, save_artefact
     from vernal.adapters.models.digest import digest_bytes
+    from vernal.adapters.trainer.importance import SECONDS, Importances, importances_within
     from vernal.adapters.user_code import load_function
 
     code = Path(order.code)
@@ -84,7 +90,18 @@ def _run(folder: JobFolder, order: Order) -> Outcome:
     del model
     challenger = _read_back(folder, artefact_digest, allow_pickle=order.allow_pickle)
     _write_scores(folder.scores_path, holdout, held, truth, challenger, champion)
-    return Outcome(artefact_digest=artefact_digest, code_digest=digest)
+    found = Importances(None)
+    if order.importance_metric is not None:
+        left = order.time_limit_seconds - (monotonic() - started)
+        found = importances_within(
+            challenger,
+            design_matrix(held, columns, subject="holdout"),
+            truth,
+            judged_by=order.importance_metric,
+            seed=order.seed,
+            seconds=min(SECONDS, left * _SHARE_OF_THE_REST),
+        )
+    return Outcome(artefact_digest=artefact_digest, code_digest=digest, importances=found.shares, note=found.note)
 
 
 def _read(path: Path, names: list[str] | None, subject: str) -> pa.Table:

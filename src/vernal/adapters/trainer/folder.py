@@ -39,6 +39,7 @@ class Order(Record, frozen=True, kw_only=True):
     time_limit_seconds: float
     memory_limit_bytes: int | None
     seed: int
+    importance_metric: str | None
     allow_pickle: bool
     threads: int | None
 
@@ -57,6 +58,8 @@ class Outcome(Record, frozen=True, kw_only=True):
     message: str = ""
     artefact_digest: str = ""
     code_digest: str = ""
+    importances: dict[str, float] | None = None
+    note: str = ""
 
 
 class Ending(Record, frozen=True, kw_only=True):
@@ -211,6 +214,7 @@ def order_for(job: TrainingJob, *, allow_pickle: bool, threads: int | None) -> O
         time_limit_seconds=job.time_limit_seconds,
         memory_limit_bytes=job.memory_limit_bytes,
         seed=job.seed,
+        importance_metric=job.importance_metric,
         allow_pickle=allow_pickle,
         threads=threads,
     )

@@ -187,6 +187,8 @@ def _ending(folder: JobFolder, code: int, reason: str | None, wall: float, peak_
             cpu_seconds=usage.ru_utime + usage.ru_stime,
             peak_bytes=max(peak_bytes, usage.ru_maxrss * _KILOBYTE),
             code_digest=outcome.code_digest,
+            importances=outcome.importances,
+            note=outcome.note,
         )
         return Ending(status="succeeded", result=result)
     if reason == CANCELLED:

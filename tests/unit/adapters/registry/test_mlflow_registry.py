@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,6 +71,15 @@ def test_a_result_that_is_registered_twice_is_one_version(registry: MlflowRegist
     trained, run = result(tmp_path / "a"), a_run("twice")
     assert register(registry, run, trained) == register(registry, run, trained) == "1"
     assert registry.versions("twice") == ("1",)
+
+
+def test_importances_are_kept_beside_the_model(registry: MlflowRegistry, root: Path, tmp_path: Path) -> None:
+    shares = {"amount (EUR)": 0.75, "../country": 0.25}
+    for number, importances in ((1, shares), (2, None)):
+        trained = result(tmp_path / str(number)).evolve(importances=importances)
+        version = register(registry, a_run("weighed", number), trained)
+        kept = registry.fetch("weighed", version).artefact.parent / "importances.json"
+        assert (json.loads(kept.read_text()) if kept.exists() else None) == importances
 
 
 def test_another_process_sees_the_same_versions(registry: MlflowRegistry, root: Path, tmp_path: Path) -> None:

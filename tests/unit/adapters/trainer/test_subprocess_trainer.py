@@ -28,6 +28,21 @@ def train(X, y):
     Path("started").touch()
     signal.pause()
 """
+SLOW = """\
+import time
+from sklearn.linear_model import LogisticRegression
+
+class Slow(LogisticRegression):
+    def predict_proba(self, X):
+        time.sleep(2.5)
+        return super().predict_proba(X[["x"]])
+
+    def predict(self, X):
+        return super().predict(X[["x"]])
+
+def train(X, y):
+    return Slow().fit(X[["x"]], y)
+"""
 COUNTING = realworld.GOOD.replace("    return", "    open('trained', 'a').write('once ')\n    return")
 
 
@@ -78,6 +93,28 @@ def test_a_job_leaves_a_verified_artefact_and_a_score_for_every_held_out_row(
     assert scores["score"].null_count == 0
     assert state.result.cpu_seconds > 0
     assert state.result.peak_bytes > 10_000_000
+    assert (state.result.importances, state.result.note) == (None, "")  # nobody asked for them
+
+
+def test_a_job_that_is_asked_to_measures_the_importance_of_each_feature(
+    trainer: SubprocessTrainer, tmp_path: Path
+) -> None:
+    asked = realworld.job(tmp_path, "weighed")._replace(importance_metric="roc_auc")
+    first = ended(trainer, asked).result
+    again = ended(trainer, asked._replace(name="weighed-again")).result
+    assert first is not None
+    assert again is not None
+    assert first.importances == again.importances == {"x": 1.0, "noise": 0.0, "c": 0.0}
+
+
+@pytest.mark.slow
+def test_a_model_too_slow_for_its_importances_to_be_measured_is_not_lost(tmp_path: Path) -> None:
+    job = realworld.job(tmp_path, "slow", SLOW, seconds=28.0)._replace(importance_metric="roc_auc")
+    state = ended(SubprocessTrainer(tmp_path / "jobs", allow_pickle=True, threads=1), job)
+    assert state.status == "succeeded", state.message
+    assert state.result is not None
+    assert state.result.importances is None
+    assert "permuting 3 features once takes about 8 s of" in state.result.note
 
 
 def test_a_job_that_was_submitted_twice_runs_once_also_after_its_end(
