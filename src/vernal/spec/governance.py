@@ -80,7 +80,7 @@ class TrainingSpec(Section):
     importance: bool = Field(
         default=True,
         description="Measure on the holdout how much each feature matters to the candidate, by permutation, on at most "
-        "5,000 rows and for at most a minute or a quarter of the time that `time_limit` leaves. Off, they stay unknown.",
+        "5,000 rows and for at most a minute or a quarter of the time that `time_limit` leaves. Off, it is unknown.",
     )
 
     @field_validator("holdout")
