@@ -115,6 +115,9 @@ def _seen(evidence: CheckEvidence) -> Iterator[str]:
         yield from _drifted(evidence.drift.features, window)
     since = f" since the last training cut at {_moment(evidence.labels_since)}" if evidence.labels_since else ""
     yield f"{_count(evidence.new_labels, 'label')} had arrived{since}."
+    if evidence.new_proxies:
+        counted = f"counted {evidence.proxy_weight:g} each" if evidence.proxy_weight else "left out, as the file says"
+        yield f"{_count(evidence.new_proxies, 'label')} among those that came only stood in for the truth: {counted}."
     for note in evidence.notes:
         yield f"Note: {note}."
 
@@ -130,6 +133,12 @@ def _performed(evidence: PerformanceEvidence) -> Iterator[str]:
             bounds = f", between {between} with a certainty of {measure.certainty:.0%} for either bound"
         matured = f"{_count(measure.rows, 'prediction')} whose labels had time to come and came"
         yield f"On {matured}, {measure.metric} was {measure.value:.3f}{bounds}."
+    if measure.effective_rows is not None:
+        yield f"They count unequally and say as much as {measure.effective_rows:,.0f} equal ones."
+    if evidence.proxies:
+        yield f"Of the labels {evidence.proxies:,} only stood in for the truth."
+    if evidence.unused_proxies:
+        yield f"{_count(evidence.unused_proxies, 'prediction')} had only such a label, which is left out."
     if evidence.coverage is not None and evidence.labelled < evidence.issued:
         missing = evidence.issued - evidence.labelled
         yield f"{_count(missing, 'label')} of {evidence.issued:,} were missing ({1 - evidence.coverage:.0%})."

@@ -29,6 +29,7 @@ from vernal.bootstrap import open_system
 from vernal.errors import LakeError, StoreError, UserCodeError
 from vernal.observe.labelled import labelled
 from vernal.records import Phase
+from vernal.spec import LabelsSpec
 
 NOW = loopworld.START + timedelta(days=1)
 NOON = loopworld.START + timedelta(hours=12)
@@ -214,7 +215,13 @@ def test_duplicated_predictions_corrected_labels_and_labels_of_nobody_are_told_a
     for hours in (2, 7):
         as_of = NOON + timedelta(hours=hours)
         found = labelled(
-            lake, "m", columns=("prediction_id", "event_time"), start=loopworld.START, end=NOW, as_of=as_of
+            lake,
+            "m",
+            columns=("prediction_id", "event_time"),
+            start=loopworld.START,
+            end=NOW,
+            as_of=as_of,
+            counting=LabelsSpec(),
         )
         rows = dict(zip(found.rows["prediction_id"].to_pylist(), found.rows["label"].to_pylist(), strict=True))
         seen[hours] = (rows, found.unmatched)

@@ -105,11 +105,13 @@ def build(system: System, spec: ModelSpec, run: Run) -> Transition:
         predictions_version=system.lake.version(run.model, "predictions") or 0,
         labels_version=system.lake.version(run.model, "labels") or 0,
         features=spec.features.names,
+        proxy_rows=split.proxies,
     )
     champion = system.store.model(run.model).champion
     facts = run.facts.evolve(training_set=training_set, champion=champion.version if champion else None)
     rows = f"{split.training.num_rows} rows [{split.start:%Y-%m-%d}, {split.split:%Y-%m-%d})"
-    reason = f"{rows} to train on, {split.holdout.num_rows} rows until {split.cut:%Y-%m-%d} held out"
+    proxies = f"; {split.proxies} labels are proxies" if split.proxies else ""
+    reason = f"{rows} to train on, {split.holdout.num_rows} rows until {split.cut:%Y-%m-%d} held out{proxies}"
     return _leave(run, Phase.TRAINING, now, facts, kind="run", outcome="built", reason=reason)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vernal.observe.columns import column_of, first_match, floats, keep, micros, to_micros
+from vernal.observe.columns import column_of, first_match, floats, keep, micros, strings_equal, to_micros
 from vernal.records import Labels, Predictions
 
 if TYPE_CHECKING:
@@ -140,9 +140,15 @@ def _labels(rows: pa.Table, task: str, now: datetime) -> tuple[pa.Table, list[_O
         *_untimely(columns[Labels.EVENT_TIME], Labels.EVENT_TIME, now),
         *_untimely(columns[Labels.ARRIVAL_TIME], Labels.ARRIVAL_TIME, now),
         _Objection(arrival < event, f"{Labels.ARRIVAL_TIME}: before {Labels.EVENT_TIME}"),
+        _Objection(_unknown_source(columns[Labels.SOURCE]), f"{Labels.SOURCE}: expected true, proxy or none"),
         *wrong,
     ]
     return pa.table({name: columns[name] for name in Labels.ALL if name in columns}), objections
+
+
+def _unknown_source(column: pa.Array) -> NDArray[np.bool_]:
+    known = [strings_equal(pa.chunked_array([column]), name) for name in (Labels.TRUE, Labels.PROXY)]
+    return ~(_is_null(column) | known[0] | known[1])
 
 
 def _beside(rows: pa.Table, task: str) -> dict[str, pa.Array]:

@@ -97,16 +97,20 @@ def _print(output: Output, judged: _Judged, *, first: bool) -> None:
 
 def _measured(evidence: CheckEvidence) -> list[tuple[str, str]]:
     since = f" since {moment(evidence.labels_since)} UTC" if evidence.labels_since else ""
+    worth = f"counted {evidence.proxy_weight:g} each" if evidence.proxy_weight else "left out"
+    proxies = f"; {evidence.new_proxies} proxy labels {worth}" if evidence.new_proxies else ""
     performance = evidence.performance
     live = ""
     if performance is not None:
         coverage = "" if performance.coverage is None else f" ({performance.coverage:.0%} labelled)"
         live = f"{measured(performance.measure)}; {performance.labelled} of {performance.issued} predictions{coverage}"
+        live += f"; {performance.proxies} by proxy" if performance.proxies else ""
+        live += f"; {performance.unused_proxies} proxy labels left out" if performance.unused_proxies else ""
     return [
         ("champion", "none yet" if evidence.champion is None else f"version {evidence.champion}"),
         ("performance", live),
         ("drift", _drift(evidence.drift)),
-        ("labels", f"{evidence.new_labels} new{since}"),
+        ("labels", f"{evidence.new_labels} new{since}{proxies}"),
         ("notes", "; ".join(evidence.notes)),
     ]
 

@@ -13,7 +13,7 @@ from vernal.decide.directions import sign, surely_worse, worse
 from vernal.records import TriggerKind, TriggerResult
 
 if TYPE_CHECKING:
-    from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, ModelState, PerformanceEvidence
+    from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, Measure, ModelState, PerformanceEvidence
     from vernal.spec import DriftTrigger, PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
 
 URGENCY = (TriggerKind.PERFORMANCE, TriggerKind.DRIFT, TriggerKind.VOLUME, TriggerKind.SCHEDULE)
@@ -40,8 +40,10 @@ def judge_performance(spec: PerformanceTrigger, evidence: PerformanceEvidence | 
     measure = evidence.measure
     if measure.value is None:
         return _insufficient(TriggerKind.PERFORMANCE, f"{measure.metric} is undefined: {measure.note}")
-    if measure.rows < spec.min_rows:
-        reason = f"{measure.rows} matured labelled predictions < {spec.min_rows} needed"
+    if (worth := _worth(measure)) < spec.min_rows:
+        as_many = f" (worth {worth:.0f} equal ones)" if measure.effective_rows is not None else ""
+        left_out = f"; {evidence.unused_proxies} have only a proxy label, left out" if evidence.unused_proxies else ""
+        reason = f"{measure.rows} matured labelled predictions{as_many} < {spec.min_rows} needed{left_out}"
         return _insufficient(TriggerKind.PERFORMANCE, reason)
     if measure.lower is None or measure.upper is None:
         return _insufficient(TriggerKind.PERFORMANCE, f"{measure.metric} has no interval: {measure.note}")
@@ -54,6 +56,11 @@ def judge_performance(spec: PerformanceTrigger, evidence: PerformanceEvidence | 
     verdict = "not sure yet" if worse(measure.metric, measure.value, spec.threshold) else "holds"
     reason = f"{band} against {spec.threshold:.3f}: {verdict} (n={measure.rows})"
     return TriggerResult(kind=TriggerKind.PERFORMANCE, fired=False, sufficient=True, reason=reason)
+
+
+def _worth(measure: Measure) -> float:
+    """Return how many rows of equal weight a measure rests on."""
+    return measure.rows if measure.effective_rows is None else measure.effective_rows
 
 
 def judge_drift(spec: DriftTrigger, evidence: DriftEvidence | None) -> TriggerResult:
@@ -96,6 +103,8 @@ def judge_volume(spec: VolumeTrigger, evidence: CheckEvidence) -> TriggerResult:
     since = "ever" if evidence.labels_since is None else f"since {evidence.labels_since:%Y-%m-%d %H:%M}"
     fired = evidence.new_labels >= spec.labels
     reason = f"{evidence.new_labels} new labels {since} {'>=' if fired else '<'} {spec.labels}"
+    if evidence.new_proxies:
+        reason += f"; {evidence.new_proxies} proxy labels counted {evidence.proxy_weight:g} each"
     return TriggerResult(kind=TriggerKind.VOLUME, fired=fired, sufficient=True, reason=reason)
 
 

@@ -135,6 +135,7 @@ def summarise(system: System, *, last: datetime, seconds: Callable[[], float], f
         start=BEGIN.astimezone(UTC),
         end=last.astimezone(UTC),
         as_of=last + timedelta(days=30),
+        counting=spec.labels,
     ).rows
     issued = micros(answers[Predictions.EVENT_TIME])
     january = keep(answers, issued < to_micros(FIRST_TRAINING))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from vernal.observe.columns import keep, micros, to_micros
+from vernal.observe.label_count import count_labels
 from vernal.observe.performance import live_performance
 from vernal.observe.windows import Roller, hours_of, lengths_of, profile_new_rows
 from vernal.profile import Baseline, FeatureKind, Profile, compare, compare_profiles
-from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, Labels
+from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,9 +25,6 @@ if TYPE_CHECKING:
 DEFAULT_LEVEL = 0.01
 """False-discovery level of the drift table when drift triggers nothing."""
 
-LABEL_LOOKBACK = timedelta(days=7)
-"""How long before the last training cut an event may lie whose label still counts as new; at least two label delays."""
-
 
 class Observation(NamedTuple):
     """The evidence of a check and the profiles it leaves behind."""
@@ -44,13 +38,16 @@ class Observation(NamedTuple):
 
 def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *, now: datetime) -> Observation:
     """Measure drift, live performance and label volume of one model at one moment."""
+    arrived = count_labels(lake, spec, since=state.trained_until, until=now)
     evidence = CheckEvidence(
         model=spec.model,
         at=now,
         champion=None if state.champion is None else state.champion.version,
         new_rows=0,
         quarantined=0,
-        new_labels=count_labels(lake, spec, since=state.trained_until, until=now),
+        new_labels=arrived.counted,
+        new_proxies=arrived.proxies,
+        proxy_weight=spec.labels.proxy_weight,
         labels_since=state.trained_until,
     )
     version = evidence.champion
@@ -85,23 +82,6 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
         hours={hour: profile.to_bytes() for hour, profile in new.profiles.items()},
         windows=tuple(window.stored(version) for window in windows),
     )
-
-
-def count_labels(lake: Lake, spec: ModelSpec, *, since: datetime | None, until: datetime) -> int:
-    """Return how many predictions got a label in ``(since, until]``, each counted once.
-
-    Labels of events more than ``LABEL_LOOKBACK`` and two label delays before ``since`` are not looked for.
-    """
-    columns = (Labels.ID, Labels.ARRIVAL_TIME)
-    start = None if since is None else since - max(LABEL_LOOKBACK, 2 * spec.label_delay)
-    labels = lake.scan(spec.model, "labels", columns=columns, start=start)
-    if not labels.num_rows:
-        return 0
-    arrived = micros(labels[Labels.ARRIVAL_TIME])
-    fresh = arrived <= to_micros(until)
-    if since is not None:
-        fresh &= arrived > to_micros(since)
-    return len(keep(labels, np.asarray(fresh))[Labels.ID].unique())
 
 
 def _drift(store: StateStore, spec: ModelSpec, version: str, baseline: Baseline, window: Window) -> DriftEvidence:

@@ -14,6 +14,8 @@ from vernal.stats.metrics import Metric, metric
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from vernal.stats.weighting import RowWeights
+
 DAY = 24 * HOUR
 """Microseconds in a day; rows of one UTC day are resampled together."""
 
@@ -26,13 +28,18 @@ def measure(
     *,
     certainty: float,
     seed: int,
+    weights: RowWeights | None = None,
 ) -> Measure:
-    """Return a metric with its one-sided bounds at ``certainty``; undefined is a result with a note."""
+    """Return a metric with its one-sided bounds at ``certainty``; undefined is a result with a note.
+
+    ``weights`` say how much each row counts, where they do not all count alike.
+    """
     asked = metric(name)
     found = performance.measure(
         asked,
         labels,
         outputs_for(asked, predictions, scores),
+        weights=weights,
         certainty=certainty,
         rng=np.random.default_rng(seed),
     )
@@ -44,6 +51,7 @@ def measure(
         upper=found.upper,
         certainty=certainty,
         note=found.note,
+        effective_rows=found.effective_rows,
     )
 
 

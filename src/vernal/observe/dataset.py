@@ -20,20 +20,25 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Split(NamedTuple):
-    """Training and holdout rows with the moments that separate them: ``[start, split)`` and ``[split, cut)``."""
+    """Training and holdout rows with the moments that separate them: ``[start, split)`` and ``[split, cut)``.
+
+    ``proxies`` of the rows in both have a label that only stands in for the truth.
+    """
 
     training: pa.Table
     holdout: pa.Table
     start: datetime
     split: datetime
     cut: datetime
+    proxies: int
 
 
 def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
     """Cut a training set.
 
     The cut lies ``label_delay`` before ``now``, so that whole cohorts of predictions have had time to get their
-    labels. The last ``holdout`` before the cut is for evaluation; training rows end where it starts.
+    labels. The last ``holdout`` before the cut is for evaluation; training rows end where it starts. Training code and
+    the gates' intervals take rows as equal, so a proxy of weight 0.5 is in the set with this chance.
 
     Raises
     ------
@@ -44,19 +49,20 @@ def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
     split = cut - spec.training.holdout
     start = BEGINNING if spec.training.lookback is None else cut - spec.training.lookback
     columns = (Predictions.ID, Predictions.EVENT_TIME, *spec.features.names)
-    rows = labelled(lake, spec.model, columns=columns, start=start, end=cut, as_of=now).rows
-    rows = rows.select([*spec.features.names, "label", Predictions.ID, Predictions.EVENT_TIME])
+    found = labelled(lake, spec.model, columns=columns, start=start, end=cut, as_of=now, counting=spec.labels).thinned()
+    rows = found.rows.select([*spec.features.names, "label", Predictions.ID, Predictions.EVENT_TIME])
     issued = micros(rows[Predictions.EVENT_TIME])
     training, holdout = keep(rows, issued < to_micros(split)), keep(rows, issued >= to_micros(split))
     if training.num_rows < spec.training.min_rows or not holdout.num_rows:
         held = f"{holdout.num_rows} in the holdout until {_day(cut)}"
-        found = f"{training.num_rows} labelled rows before {_day(split)}, {held}"
-        message = f"{spec.model}: {found}; expected at least {spec.training.min_rows} and 1"
+        left_out = f"; {found.unused} have only a proxy label, which is left out" if found.unused else ""
+        told = f"{training.num_rows} labelled rows before {_day(split)}, {held}{left_out}"
+        message = f"{spec.model}: {told}; expected at least {spec.training.min_rows} and 1"
         raise SampleError(
             message, hint="Log more predictions and labels, or lower training.min_rows or training.holdout."
         )
     first = timedelta(microseconds=int(issued.min()))
-    return Split(training, holdout, BEGINNING + first, split, cut)
+    return Split(training, holdout, BEGINNING + first, split, cut, int(found.proxy.sum()))
 
 
 def _day(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from vernal.observe.columns import first_match, floats, keep, micros, strings_equal, take, to_micros, values
 from vernal.records import Labels, Predictions
+from vernal.stats.weighting import RowWeights
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vernal.ports import Lake
+    from vernal.spec import LabelsSpec
 
 ANSWERS = (
     Predictions.ID,
@@ -32,11 +35,35 @@ ANSWERS = (
 
 
 class Labelled(NamedTuple):
-    """Matched rows (predictions' columns plus ``label``), predictions issued, and labels without a prediction."""
+    """Matched rows (predictions' columns plus ``label``), predictions issued, and labels without a prediction.
+
+    ``weights`` say how much each row counts, ``proxy`` which labels only stand in for the truth, shape ``(rows,)``.
+    ``unused`` predictions have nothing but a proxy, which is left out.
+    """
 
     rows: pa.Table
     issued: int
     unmatched: int
+    weights: RowWeights
+    proxy: NDArray[np.bool_]
+    unused: int = 0
+
+    def kept(self, mask: NDArray[np.bool_]) -> Labelled:
+        """Return some of the rows."""
+        return self._replace(rows=keep(self.rows, mask), weights=self.weights.kept(mask), proxy=self.proxy[mask])
+
+    def thinned(self) -> Labelled:
+        """Return rows that all count fully: a proxy of weight 0.5 stays with this chance, always the same ones.
+
+        For whatever cannot weigh its rows. Which ones stay depends on their ids alone.
+        """
+        trust = self.weights.information
+        if (trust == 1.0).all():
+            return self
+        kept = (trust == 1.0) | (_chances(self.rows[Predictions.ID]) < trust)
+        found = self.kept(kept)
+        whole = np.ones(int(kept.sum()))
+        return found._replace(weights=RowWeights(found.weights.weights / found.weights.information, whole))
 
 
 def labelled(
@@ -47,32 +74,57 @@ def labelled(
     start: datetime,
     end: datetime,
     as_of: datetime,
+    counting: LabelsSpec,
     version: str | None = None,
 ) -> Labelled:
     """Return the predictions issued in ``[start, end)`` with the labels that had arrived by ``as_of``.
 
     A label that was corrected counts with its latest value by then; a prediction that was logged twice counts once.
+    A true label wins over a proxy, whichever came later; ``counting`` says what a proxy alone is worth.
     Rows come in the order of issue. Labels of the same time range without a prediction are counted, not joined.
     ``version`` keeps the predictions that this version was asked for, whether it answered or scored beside; its
     ``columns`` must hold those of :data:`ANSWERS`.
     """
     predictions = lake.scan(model, "predictions", columns=columns, start=start, end=end)
-    label_columns = (Labels.ID, Labels.LABEL, Labels.EVENT_TIME, Labels.ARRIVAL_TIME)
+    label_columns = (Labels.ID, Labels.LABEL, Labels.EVENT_TIME, Labels.ARRIVAL_TIME, Labels.SOURCE)
     labels = lake.scan(model, "labels", columns=label_columns, start=start)
     if not predictions.num_rows or not labels.num_rows:
         empty, issued = predictions.slice(0, 0), _asked(predictions, version).num_rows
-        return Labelled(empty.append_column("label", pa.nulls(0)), issued, labels.num_rows)
+        rows = empty.append_column("label", pa.nulls(0))
+        return Labelled(rows, issued, labels.num_rows, RowWeights.ones(0), np.zeros(0, dtype=np.bool_))
     labels = keep(labels, micros(labels[Labels.ARRIVAL_TIME]) <= to_micros(as_of))
-    labels = take(labels, np.argsort(-micros(labels[Labels.ARRIVAL_TIME]), kind="stable"))
+    proxy = strings_equal(labels[Labels.SOURCE], Labels.PROXY)
+    order = np.lexsort((-micros(labels[Labels.ARRIVAL_TIME]), proxy))  # the truth first, then the latest
+    labels, proxy = take(labels, order), proxy[order]
     predictions = take(predictions, np.argsort(micros(predictions[Predictions.EVENT_TIME]), kind="stable"))
     predictions = keep(predictions, _first_of_each(predictions[Predictions.ID]))
-    in_range = keep(labels, micros(labels[Labels.EVENT_TIME]) < to_micros(end))
+    counts = ~proxy | (counting.proxy_weight > 0)
+    in_range = keep(labels, counts & (micros(labels[Labels.EVENT_TIME]) < to_micros(end)))
     unmatched = int(np.count_nonzero(first_match(in_range[Labels.ID], predictions[Predictions.ID]) < 0))
     predictions = _asked(predictions, version)
     found = first_match(predictions[Predictions.ID], labels[Labels.ID])
-    rows = keep(predictions, found >= 0)
-    matched = take(labels, found[found >= 0])
-    return Labelled(rows.append_column("label", matched[Labels.LABEL]), predictions.num_rows, unmatched)
+    used = np.append(counts, False)[found]  # a prediction without a label is at -1
+    rows, chosen = keep(predictions, used), found[used]
+    return Labelled(
+        rows=rows.append_column("label", take(labels, chosen)[Labels.LABEL]),
+        issued=predictions.num_rows,
+        unmatched=unmatched,
+        weights=_weights(proxy[chosen], counting.proxy_weight),
+        proxy=proxy[chosen],
+        unused=int(((found >= 0) & ~used).sum()),
+    )
+
+
+def _weights(proxy: NDArray[np.bool_], worth: float) -> RowWeights:
+    trust = np.where(proxy, worth, 1.0)
+    return RowWeights(trust, trust)
+
+
+def _chances(ids: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return a number from 0 to 1 for each id, always the same one, evenly spread over ids."""
+    digests = (hashlib.blake2b(str(name).encode(), digest_size=8).digest() for name in ids.to_pylist())
+    drawn: NDArray[np.float64] = np.frombuffer(b"".join(digests), dtype=np.uint64) / 2.0**64
+    return drawn
 
 
 class Answers(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vernal.observe.columns import keep, values
+from vernal.observe.columns import values
 from vernal.observe.comparison import measure
 from vernal.observe.labelled import ANSWERS, answers_of, labelled
 from vernal.records import PerformanceEvidence
@@ -29,23 +29,33 @@ def live_performance(lake: Lake, spec: ModelSpec, *, version: str, now: datetime
     """Measure a version on the predictions it was asked for in the last window whose labels have had time to arrive.
 
     The window ends ``label_delay`` before ``now``: whole cohorts count, never the labels that happened to arrive
-    first. Rows that the version only scored beside the one that answered count as well.
+    first. Rows that the version only scored beside the one that answered count as well. Every row has its weight.
     """
     trigger = spec.triggers.performance
     window = DEFAULT_WINDOW if trigger is None else trigger.window
     certainty = DEFAULT_CERTAINTY if trigger is None else trigger.certainty
     end = now - spec.label_delay
-    found = labelled(lake, spec.model, columns=ANSWERS, start=end - window, end=end, as_of=now, version=version)
+    found = labelled(
+        lake,
+        spec.model,
+        columns=ANSWERS,
+        start=end - window,
+        end=end,
+        as_of=now,
+        counting=spec.labels,
+        version=version,
+    )
     answers = answers_of(found.rows, version)
     said = _said(answers.predictions)
-    rows = keep(found.rows, np.asarray(said, dtype=np.bool_))
+    heard = found.kept(said)
     result = measure(
         spec.metric,
-        values(rows["label"]),
+        values(heard.rows["label"]),
         answers.predictions[said],
         answers.scores[said],
         certainty=certainty,
         seed=int(now.timestamp()),
+        weights=heard.weights,
     )
     return PerformanceEvidence(
         window_start=end - window,
@@ -54,6 +64,8 @@ def live_performance(lake: Lake, spec: ModelSpec, *, version: str, now: datetime
         issued=found.issued,
         labelled=found.rows.num_rows,
         unmatched_labels=found.unmatched,
+        proxies=int(found.proxy.sum()),
+        unused_proxies=found.unused,
     )
 
 

@@ -36,8 +36,9 @@ class _Sides(NamedTuple):
 def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) -> RolloutEvidence:
     """Return the paired difference challenger - champion since the rollout began, with its always-valid band.
 
-    Only matured predictions count. Rows are blocks of one hour within one step, so that a base rate that moves by
-    hour or a share that moves by step cannot pass for a difference between the models.
+    Only matured predictions count; a proxy of weight 0.5 does with this chance. Rows are blocks of one hour within one
+    step, so that a base rate that moves by hour or a share that moves by step cannot pass for a difference between the
+    models.
     """
     state, champion, challenger = run.facts.rollout, run.facts.champion, run.facts.version
     if state is None or champion is None or challenger is None:
@@ -53,7 +54,8 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
     if rate_exceeds(unanswered, asked, limit=FAILURE_LIMIT, alpha=spec.rollout.alpha):
         failing = f"{unanswered} of {asked} requests unanswered > {FAILURE_LIMIT:.0%}"
     end = max(now - spec.label_delay, start)
-    rows = labelled(lake, spec.model, columns=ANSWERS, start=start, end=end, as_of=now).rows
+    found = labelled(lake, spec.model, columns=ANSWERS, start=start, end=end, as_of=now, counting=spec.labels).thinned()
+    rows = found.rows
     sides = _Sides(answers_of(rows, champion), answers_of(rows, challenger))
     labels, when = values(rows["label"]), micros(rows[Predictions.EVENT_TIME])
     asked_metric = metric(spec.metric)
@@ -72,6 +74,7 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
         asked=asked,
         unanswered=unanswered,
         failing=failing,
+        proxies=int((found.proxy & both).sum()),
         champion=_measured(spec, run, labels[both], sides.champion, both),
         challenger=_measured(spec, run, labels[both], sides.challenger, both),
     )

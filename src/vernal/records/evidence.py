@@ -12,6 +12,7 @@ class Measure(Record, frozen=True, kw_only=True):
     """A metric with its interval.
 
     ``value`` is ``None`` when the metric is undefined on these rows (one class only, no rows); ``note`` then says why.
+    Where rows count unequally, ``effective_rows`` is how many equal ones would say as much.
     """
 
     metric: str
@@ -21,6 +22,7 @@ class Measure(Record, frozen=True, kw_only=True):
     upper: float | None = None
     certainty: float | None = None
     note: str = ""
+    effective_rows: float | None = None
 
 
 class PairedMeasure(Record, frozen=True, kw_only=True):
@@ -70,7 +72,11 @@ class DriftEvidence(Record, frozen=True, kw_only=True):
 
 
 class PerformanceEvidence(Record, frozen=True, kw_only=True):
-    """The live metric on matured, labelled predictions."""
+    """The live metric on matured, labelled predictions.
+
+    Of the ``labelled`` ones ``proxies`` have a label that only stands in for the truth. ``unused_proxies`` have nothing
+    but such a label, which the model's file leaves out: they are not among the labelled ones.
+    """
 
     window_start: datetime
     window_end: datetime
@@ -78,6 +84,8 @@ class PerformanceEvidence(Record, frozen=True, kw_only=True):
     issued: int
     labelled: int
     unmatched_labels: int = 0
+    proxies: int = 0
+    unused_proxies: int = 0
 
     @property
     def coverage(self) -> float | None:
@@ -86,7 +94,11 @@ class PerformanceEvidence(Record, frozen=True, kw_only=True):
 
 
 class CheckEvidence(Record, frozen=True, kw_only=True):
-    """Everything that one check of one model saw."""
+    """Everything that one check of one model saw.
+
+    ``new_labels`` are as many as count: true ones, and the ``new_proxies`` (predictions that got only a proxy) at
+    ``proxy_weight``.
+    """
 
     model: str
     at: datetime
@@ -96,6 +108,8 @@ class CheckEvidence(Record, frozen=True, kw_only=True):
     drift: DriftEvidence | None = None
     performance: PerformanceEvidence | None = None
     new_labels: int = 0
+    new_proxies: int = 0
+    proxy_weight: float = 1.0
     labels_since: datetime | None = None
     notes: tuple[str, ...] = ()
 

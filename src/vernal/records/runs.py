@@ -64,7 +64,8 @@ class TrainingSet(Record, frozen=True, kw_only=True):
     """A materialised training set: rows known at ``cut``, split by time.
 
     ``training_path`` and ``holdout_path`` are Parquet files whose columns are the model's features, then
-    ``label``, ``prediction_id`` and ``event_time``; ``digest`` is the sha256 of both files.
+    ``label``, ``prediction_id`` and ``event_time``; ``digest`` is the sha256 of both files. ``proxy_rows`` of both
+    parts have a label that only stands in for the truth.
     """
 
     training_path: str
@@ -79,6 +80,7 @@ class TrainingSet(Record, frozen=True, kw_only=True):
     labels_version: int
     digest: str
     features: tuple[str, ...]
+    proxy_rows: int = 0
 
 
 class TrainingResult(Record, frozen=True, kw_only=True):
@@ -122,7 +124,8 @@ class RolloutEvidence(Record, frozen=True, kw_only=True):
 
     ``score`` names the per-row quantity that is judged (``accuracy`` or a proper score such as ``brier``); ``lower``
     and ``upper`` bound the difference at every look at once. Of ``asked`` requests the challenger left ``unanswered``
-    without an answer; ``failing`` is set when that is surely too many.
+    without an answer; ``failing`` is set when that is surely too many. The labels of ``proxies`` rows only stand in for
+    the truth.
     """
 
     score: str
@@ -135,6 +138,7 @@ class RolloutEvidence(Record, frozen=True, kw_only=True):
     asked: int
     unanswered: int
     failing: str = ""
+    proxies: int = 0
     champion: Measure | None = None
     challenger: Measure | None = None
     note: str = ""

@@ -71,7 +71,10 @@ class Predictions:
 
 
 class Labels:
-    """Columns of the ``labels`` table."""
+    """Columns of the ``labels`` table.
+
+    ``source`` is ``true``, or none, for the truth, and :data:`PROXY` for what only stands in for it.
+    """
 
     ID: Final = "prediction_id"
     LABEL: Final = "label"
@@ -81,3 +84,6 @@ class Labels:
     DAY: Final = "day"
 
     ALL: Final = (ID, LABEL, EVENT_TIME, ARRIVAL_TIME, SOURCE, DAY)
+
+    TRUE: Final = "true"
+    PROXY: Final = "proxy"

@@ -3,6 +3,7 @@
 from vernal.spec.durations import format_duration, parse_duration
 from vernal.spec.features import RESERVED_COLUMNS, FeaturesSpec
 from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
+from vernal.spec.labels import LabelsSpec
 from vernal.spec.layout import Project
 from vernal.spec.loading import PROJECT_FILE, find_project, load_project
 from vernal.spec.metrics import METRICS, MetricName, Task
@@ -20,6 +21,7 @@ __all__ = [
     "DriftTrigger",
     "FeaturesSpec",
     "GatesSpec",
+    "LabelsSpec",
     "MetricName",
     "ModelBudgetSpec",
     "ModelSpec",

@@ -12,6 +12,7 @@ from vernal.spec.base import DefaultNote, Delay, Duration, Fault, Required, Sect
 from vernal.spec.durations import format_duration
 from vernal.spec.features import FeaturesSpec
 from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
+from vernal.spec.labels import LabelsSpec
 from vernal.spec.metrics import DEFAULT_LEVEL, METRICS, MetricName, Task, default_metric, misfit, out_of_range
 from vernal.spec.rollout import RolloutSpec
 from vernal.spec.triggers import TriggersSpec
@@ -76,6 +77,7 @@ class ModelSpec(Section):
         description="How long after a prediction its label may take to arrive. Younger predictions are not judged; "
         "`0s` if labels are there at once.",
     )
+    labels: LabelsSpec = Field(default=LabelsSpec(), description="Which labels count, and how much.")
     features: FeaturesSpec = Field(
         description="The columns the model predicts from.", examples=[{"numerical": ["amount"]}]
     )

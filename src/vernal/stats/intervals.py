@@ -18,7 +18,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     """An estimate with a lower and an upper bound, each at the one-sided ``certainty``.
 
     ``value`` is ``None`` when the quantity is undefined on these rows, and the bounds are ``None`` when nothing can be
-    said of its error; ``note`` then says why.
+    said of its error; ``note`` then says why. ``effective_rows`` is given where rows count unequally.
     """
 
     value: float | None
@@ -28,6 +28,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     method: str
     note: str = ""
+    effective_rows: float | None = None
 
 
 class PairedInterval(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
+from vernal.errors import SampleError
 from vernal.stats.areas import delong, paired_delong
 from vernal.stats.bootstrap import RESAMPLES, bootstrap_interval, paired_bootstrap
 from vernal.stats.intervals import Interval, PairedInterval, wilson
 from vernal.stats.labels import binary_labels
 from vernal.stats.metrics import Method, Metric
 from vernal.stats.paired import paired_accuracy
+from vernal.stats.weighting import RowWeights, weighted_measure
 
 
 def measure(
@@ -24,12 +26,14 @@ def measure(
     *,
     rng: np.random.Generator,
     blocks: npt.ArrayLike | None = None,
+    weights: RowWeights | None = None,
     certainty: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> Interval:
     """Return a metric with its interval: Wilson for proportions, DeLong for the area, bootstrap otherwise.
 
-    With ``blocks``, a bootstrap over blocks for every metric, since rows cluster in time.
+    With ``blocks``, a bootstrap over blocks for every metric, since rows cluster in time. With ``weights`` that differ,
+    :func:`vernal.stats.weighting.weighted_measure`.
 
     Parameters
     ----------
@@ -41,6 +45,8 @@ def measure(
         Seeded by the caller; only the bootstraps draw from it.
     blocks
         The block of each row (days since an epoch), shape ``(n,)``.
+    weights
+        How much each row counts; not together with ``blocks``. Left out, or all the same, every row counts alike.
     certainty
         One-sided certainty of each bound; 0.5 gives the value itself.
     resamples
@@ -55,8 +61,8 @@ def measure(
     Raises
     ------
     SampleError
-        If shapes differ, a number is not finite, labels of a binary metric are not 0 or 1, or an option is out of its
-        range.
+        If shapes differ, a number is not finite, labels of a binary metric are not 0 or 1, an option is out of its
+        range, or there are both weights and blocks.
 
     Examples
     --------
@@ -67,6 +73,10 @@ def measure(
     >>> measure(METRICS["roc_auc"], [1, 1], [0.4, 0.6], rng=rng).note
     'one class only'
     """
+    if weights is not None and not weights.even:
+        if blocks is not None:
+            raise SampleError("weights: found both weights and blocks, expected only one of them")
+        return weighted_measure(metric, labels, outputs, weights, certainty=certainty)
     if blocks is None and np.asarray(labels).size:
         if metric.method is Method.DELONG and _both_classes(labels):
             return delong(labels, outputs, certainty=certainty)

@@ -7,20 +7,21 @@ import pyarrow as pa
 import pytest
 
 from vernal.adapters.lake import DeltaLake
-from vernal.observe.check import count_labels
+from vernal.observe.label_count import count_labels
 from vernal.spec import ModelSpec
 
 SINCE = datetime(2024, 3, 1, tzinfo=UTC)
 TIME = pa.timestamp("us", tz="UTC")
 
 
-def spec(label_delay: str) -> ModelSpec:
+def spec(label_delay: str, proxy: str | float = "exclude") -> ModelSpec:
     return ModelSpec.model_validate(
         {
             "model": "m",
             "task": "binary",
             "code": "m.py",
             "label_delay": label_delay,
+            "labels": {"proxy": proxy},
             "features": {"numerical": ["x"]},
         }
     )
@@ -54,8 +55,21 @@ def lake(tmp_path: Path) -> DeltaLake:
 def test_labels_that_arrived_since_count_once_back_to_two_label_delays(
     lake: DeltaLake, label_delay: str, found: int
 ) -> None:
-    assert count_labels(lake, spec(label_delay), since=SINCE, until=SINCE + timedelta(days=5)) == found
+    assert count_labels(lake, spec(label_delay), since=SINCE, until=SINCE + timedelta(days=5)).counted == found
 
 
 def test_before_the_first_training_every_label_that_arrived_counts(lake: DeltaLake) -> None:
-    assert count_labels(lake, spec("1d"), since=None, until=SINCE + timedelta(days=5)) == 4
+    assert count_labels(lake, spec("1d"), since=None, until=SINCE + timedelta(days=5)).counted == 4
+
+
+@pytest.mark.parametrize(("proxy", "counted"), [("exclude", 2), (0.5, 3), ("include", 5)])
+def test_new_proxies_count_as_the_file_says_and_never_beside_a_true_label(
+    lake: DeltaLake, proxy: str | float, counted: int
+) -> None:
+    names = ["new", "feedback 1", "feedback 2", "feedback 3", "known before"]
+    when = pa.array([SINCE + timedelta(days=1)] * len(names), TIME)
+    rows = {"prediction_id": names, "label": [0.0] * len(names), "event_time": when, "arrival_time": when}
+    lake.append("m", "labels", pa.table({**rows, "source": ["proxy"] * len(names)}), writer="w", sequence=2)
+
+    found = count_labels(lake, spec("1d", proxy), since=SINCE, until=SINCE + timedelta(days=5))
+    assert (found.counted, found.proxies) == (counted, 3)

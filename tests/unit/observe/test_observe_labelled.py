@@ -8,9 +8,10 @@ from vernal.adapters.lake import DeltaLake
 from vernal.errors import SampleError
 from vernal.observe.dataset import cut_dataset
 from vernal.observe.labelled import ANSWERS, answers_of, labelled
-from vernal.spec import ModelSpec
+from vernal.spec import LabelsSpec, ModelSpec
 
 TIME = pa.timestamp("us", tz="UTC")
+TRUE_ONLY = LabelsSpec()
 DAY0 = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -35,13 +36,14 @@ def predictions(*rows: tuple[str, float], version: str = "1", other: str | None 
     )
 
 
-def labels(*rows: tuple[str, float, float, float]) -> pa.Table:
+def labels(*rows: tuple[str, float, float, float], source: str = "true") -> pa.Table:
     return pa.table(
         {
             "prediction_id": [row[0] for row in rows],
             "label": [row[1] for row in rows],
             "event_time": pa.array([at(row[2]) for row in rows], TIME),
             "arrival_time": pa.array([at(row[3]) for row in rows], TIME),
+            "source": [source] * len(rows),
         }
     )
 
@@ -56,7 +58,7 @@ def test_a_label_counts_only_once_it_has_arrived(lake: DeltaLake) -> None:
     lake.append("m", "labels", labels(("a", 1.0, 0, 2), ("b", 0.0, 1, 9)), writer="w", sequence=1)
 
     def known(hours: float) -> list[str]:
-        found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(5), as_of=at(hours))
+        found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(5), as_of=at(hours), counting=TRUE_ONLY)
         assert found.issued == 2
         return [str(name) for name in found.rows["prediction_id"].to_pylist()]
 
@@ -67,7 +69,9 @@ def test_a_corrected_label_counts_with_its_latest_value_by_then(lake: DeltaLake)
     lake.append("m", "predictions", predictions(("a", 0)), writer="w", sequence=1)
     lake.append("m", "labels", labels(("a", 1.0, 0, 2), ("a", 0.0, 0, 5)), writer="w", sequence=1)
     seen = [
-        labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(1), as_of=at(h)).rows["label"].to_pylist()
+        labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(1), as_of=at(h), counting=TRUE_ONLY)
+        .rows["label"]
+        .to_pylist()
         for h in (3, 6)
     ]
     assert seen == [[1.0], [0.0]]
@@ -76,13 +80,13 @@ def test_a_corrected_label_counts_with_its_latest_value_by_then(lake: DeltaLake)
 def test_a_prediction_that_was_logged_twice_counts_once_and_strangers_are_counted(lake: DeltaLake) -> None:
     lake.append("m", "predictions", predictions(("a", 0), ("a", 0.5)), writer="w", sequence=1)
     lake.append("m", "labels", labels(("a", 1.0, 0, 1), ("ghost", 1.0, 0, 1)), writer="w", sequence=1)
-    found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(1), as_of=at(2))
+    found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(1), as_of=at(2), counting=TRUE_ONLY)
     assert (found.rows.num_rows, found.issued, found.unmatched) == (1, 1, 1)
 
 
 def test_no_labels_at_all_is_an_empty_answer(lake: DeltaLake) -> None:
     lake.append("m", "predictions", predictions(("a", 0)), writer="w", sequence=1)
-    found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(1), as_of=at(2))
+    found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(1), as_of=at(2), counting=TRUE_ONLY)
     assert (found.rows.num_rows, found.issued) == (0, 1)
     assert "label" in found.rows.column_names
 
@@ -103,7 +107,9 @@ def test_a_version_is_measured_on_what_it_was_asked_for_only(lake: DeltaLake) ->
     lake.append("m", "labels", labels(("a", 1.0, 0, 1), ("b", 0.0, 1, 2)), writer="w", sequence=1)
 
     def counted(version: str) -> tuple[int, int, int]:
-        found = labelled(lake, "m", columns=ANSWERS, start=at(0), end=at(5), as_of=at(9), version=version)
+        found = labelled(
+            lake, "m", columns=ANSWERS, start=at(0), end=at(5), as_of=at(9), counting=TRUE_ONLY, version=version
+        )
         return found.rows.num_rows, found.issued, found.unmatched
 
     assert (counted("1"), counted("2"), counted("3")) == ((2, 2, 0), (1, 1, 0), (0, 0, 0))
