@@ -210,11 +210,17 @@ class Lake(Protocol):
     """
 
     def append(self, model: str, kind: str, rows: pa.Table, *, writer: str, sequence: int) -> int:
-        """Append rows to ``predictions``, ``labels`` or ``quarantine`` exactly once and return the table's version.
+        """Append rows to one of a model's tables exactly once and return the table's version.
+
+        The tables are ``predictions``, ``labels``, ``quarantine`` and ``resolutions``.
 
         ``(writer, sequence)`` names the batch: appending a batch that is already there changes nothing. New columns are
         added to the table. Raises :class:`~vernal.errors.LakeError`, leaving the table as it was, when it cannot write.
         """
+        ...
+
+    def last_sequence(self, model: str, kind: str, writer: str) -> int | None:
+        """Return the sequence of a writer's last batch, ``None`` if it has none or was silent for 90 days."""
         ...
 
     def version(self, model: str, kind: str) -> int | None:
@@ -246,6 +252,14 @@ class Lake(Protocol):
 
     def discard(self, segment: Path) -> None:
         """Remove a segment that has been appended."""
+        ...
+
+    def set_aside(self, segment: Path) -> None:
+        """Take a segment that cannot be read out of the inbox and keep it."""
+        ...
+
+    def set_aside_segments(self, model: str) -> tuple[tuple[str, str, Path], ...]:
+        """Return the segments that were set aside, as :meth:`inbox` returns the others."""
         ...
 
 

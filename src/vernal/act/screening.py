@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vernal.act.refused import Why
 from vernal.observe.columns import column_of, first_match, floats, keep, micros, strings_equal, to_micros
 from vernal.records import Labels, Predictions
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 FUTURE_TOLERANCE: Final = timedelta(hours=1)
 """How far ahead of ours a client's clock may be."""
 
+REPEATED: Final = f"{Predictions.ID}: occurs twice in this batch"
+"""Rule that all but the first prediction of an id break."""
+
 _TIME: Final = pa.timestamp("us", tz="UTC")
 _MICROSECONDS: Final = {"s": 1_000_000, "ms": 1000}
 """Microseconds in the units that are coarser."""
@@ -40,11 +44,12 @@ _TEXTS: Final = (Predictions.ID, Predictions.VERSION, Predictions.ROLE, Predicti
 
 
 class Screened(NamedTuple):
-    """Rows in canonical form, and the others as they came, each with the reason why it was refused."""
+    """Rows in canonical form, and the others as they came: why each was refused, and its place among all."""
 
     rows: pa.Table
     refused: pa.Table
-    reasons: tuple[str, ...]
+    whys: tuple[Why, ...]
+    places: NDArray[np.int64]
 
 
 class UnfitError(ValueError):
@@ -80,12 +85,15 @@ def screen(kind: str, rows: pa.Table, *, features: Mapping[str, str], task: str,
         else:
             canonical, objections = _labels(rows, task, now)
     except UnfitError as error:
-        return Screened(pa.table({}), rows, (str(error),) * rows.num_rows)
+        why = Why(str(error), str(error))
+        return Screened(pa.table({}), rows, (why,) * rows.num_rows, np.arange(rows.num_rows))
     first = np.full(rows.num_rows, -1)
     for number, objection in enumerate(objections):
         first = np.where(objection.flags & (first < 0), number, first)
     bad = first >= 0
-    return Screened(keep(canonical, ~bad), keep(rows, bad), tuple(objections[number].reason for number in first[bad]))
+    reasons = [Why(objection.reason, objection.reason) for objection in objections]
+    whys = tuple(reasons[number] for number in first[bad])
+    return Screened(keep(canonical, ~bad), keep(rows, bad), whys, np.flatnonzero(bad))
 
 
 class _Objection(NamedTuple):
@@ -118,7 +126,7 @@ def _predictions(
             columns[name], unreadable = _number(rows, name)
             objections.append(_Objection(unreadable, f"{name}: expected a number"))
     repeated = _repeated(columns[Predictions.ID], ~_any(objections))
-    objections.append(_Objection(repeated, f"{Predictions.ID}: occurs twice in this batch"))
+    objections.append(_Objection(repeated, REPEATED))
     order = [name for name in (*Predictions.ALL, *features) if name in columns]
     return pa.table({name: columns[name] for name in order}), objections
 

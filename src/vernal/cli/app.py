@@ -16,6 +16,7 @@ from vernal.cli.compare import compare
 from vernal.cli.demo import demo
 from vernal.cli.ingest import ingest
 from vernal.cli.init import init
+from vernal.cli.quarantine import quarantine
 from vernal.cli.reporting import set_debug, verb
 from vernal.cli.retrain import retrain
 from vernal.cli.rollout import rollback, rollout
@@ -33,6 +34,9 @@ VERBS = {
     "Decide yourself": (retrain, approve, reject, rollback),
 }
 
+FAMILIES = {"Let Vernal work": {"quarantine": quarantine}}
+"""Nouns with verbs below them, by the panel of the help that they stand in."""
+
 app = typer.Typer(
     name="vernal",
     help="Keeps deployed machine-learning models fresh.",
@@ -45,6 +49,9 @@ app = typer.Typer(
 for _panel, _verbs in VERBS.items():
     for _verb in _verbs:
         app.command(rich_help_panel=_panel)(verb(_verb))
+for _panel, _families in FAMILIES.items():
+    for _name, _family in _families.items():
+        app.add_typer(_family, name=_name, rich_help_panel=_panel)
 
 
 def _show_version(asked: bool) -> None:

@@ -24,6 +24,7 @@ class _Standing(NamedTuple):
     last_check: Decision | None
     open_run: Run | None
     approval: Approval | None
+    quarantined: int
 
 
 def status(models: Models = None, as_json: AsJson = False, project: ProjectFolder = None) -> None:
@@ -40,11 +41,23 @@ def status(models: Models = None, as_json: AsJson = False, project: ProjectFolde
         output.line(found[0].model)
         output.fields(_details(found[0], now))
         return
-    columns = ("model", "champion", "since (UTC)", "open run", "traffic", "next check", "last check", "reason")
+    columns = (
+        "model",
+        "champion",
+        "since (UTC)",
+        "open run",
+        "traffic",
+        "next check",
+        "quarantined",
+        "last check",
+        "reason",
+    )
     output.table(columns, [_row(one, now) for one in found])
 
 
 def _standings(system: System, names: tuple[str, ...]) -> list[_Standing]:
+    from vernal.act.quarantine import count_waiting
+
     states = {state.model: state for state in system.store.models()}
     runs = {run.model: run for run in system.store.runs(open_only=True)}
     approvals = {approval.run_id: approval for approval in system.store.pending_approvals()}
@@ -53,7 +66,8 @@ def _standings(system: System, names: tuple[str, ...]) -> list[_Standing]:
         recent = system.store.decisions(name, limit=RECENT)
         last = next((decision for decision in reversed(recent) if decision.kind == "check"), None)
         run = runs.get(name)
-        found.append(_Standing(name, states.get(name), last, run, approvals.get(run.id) if run else None))
+        approval = approvals.get(run.id) if run else None
+        found.append(_Standing(name, states.get(name), last, run, approval, count_waiting(system.lake, name)))
     return found
 
 
@@ -67,6 +81,7 @@ def _as_dict(one: _Standing) -> dict[str, Any]:
         "last_check": one.last_check.to_dict() if one.last_check else None,
         "open_run": one.open_run.to_dict() if one.open_run else None,
         "pending_approval": one.approval.to_dict() if one.approval else None,
+        "quarantined": one.quarantined,
     }
 
 
@@ -79,6 +94,7 @@ def _row(one: _Standing, now: datetime) -> list[str]:
         standing(one.open_run) if one.open_run else NOTHING,
         traffic(one.state.route if one.state else None),
         due(one.state.next_check_at, now) if one.state else "due now",
+        f"{one.quarantined:,}",
         one.last_check.outcome if one.last_check else "never",
         one.last_check.reason if one.last_check else NOTHING,
     ]
@@ -100,5 +116,6 @@ def _details(one: _Standing, now: datetime) -> list[tuple[str, str]]:
         ("open run", f"{standing(run)} for {relative(run.phase_since, now).removesuffix(' ago')}" if run else "none"),
         ("asked for", run.reason if run else ""),
         ("waits for", f"`vernal approve {waits.run_id}` until {moment(waits.expires_at)} UTC" if waits else ""),
+        ("quarantined", f"{one.quarantined:,} rows wait: `vernal quarantine {one.model}`" if one.quarantined else ""),
         ("next check", due(one.state.next_check_at, now) if one.state else "due now"),
     ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vernal.cli.moments import moment_of
 from vernal.cli.options import AsJson, Model, ProjectFolder
 from vernal.cli.output import Output
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from vernal.act.system import System
     from vernal.story import Story
 
@@ -35,7 +38,7 @@ def why(
     """
     from vernal.bootstrap import open_system
 
-    asked = None if at is None else _moment(at)
+    asked = moment_of(at, option="--at", end_of_day=True)
     output = Output(as_json=as_json)
     with open_system(project, read_only=True) as system:
         story = _story(system, system.project.model(model).model, asked or system.clock.now())
@@ -56,15 +59,3 @@ def _story(system: System, model: str, at: datetime) -> Story:
     run = next((run for run in system.store.runs(model) if run.requested_at <= at), None)
     steps = () if run is None else system.store.decisions(run_id=run.id, until=until)
     return tell(model, at=at, checks=checks, steps=steps)
-
-
-def _moment(text: str) -> datetime:
-    """Return a moment in UTC; a day alone stands for its end."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        expected = "expected a date or time such as 2026-03-01 or 2026-03-01T14:00+02:00"
-        raise typer.BadParameter(f"found {text!r}, {expected}", param_hint="--at") from None
-    if len(text) <= len("2026-03-01"):
-        found += timedelta(days=1, microseconds=-1)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -40,7 +40,7 @@ from vernal.records.runs import (
     WindowProfile,
     WindowPurpose,
 )
-from vernal.records.serving import Champion, Labels, Predictions, Route
+from vernal.records.serving import Champion, Labels, Predictions, Quarantine, Resolutions, Route
 from vernal.records.verdicts import Verdict, worst
 
 __all__ = [
@@ -68,7 +68,9 @@ __all__ = [
     "PerformanceEvidence",
     "Phase",
     "Predictions",
+    "Quarantine",
     "Record",
+    "Resolutions",
     "RolloutEvidence",
     "RolloutState",
     "Route",

@@ -87,3 +87,39 @@ class Labels:
 
     TRUE: Final = "true"
     PROXY: Final = "proxy"
+
+
+class Quarantine:
+    """Columns of the ``quarantine`` table: one row for each row that was refused.
+
+    ``entry`` names the refused row: its table, its batch and its place there. ``rule`` is what it broke and ``reason``
+    the same with what was found. ``row`` is the row as it came, in JSON; ``schema`` its Arrow schema, kept with the
+    first row of each batch. ``event_time`` is when it was refused.
+    """
+
+    ID: Final = "prediction_id"
+    KIND: Final = "kind"
+    RULE: Final = "rule"
+    REASON: Final = "reason"
+    ROW: Final = "row"
+    SCHEMA: Final = "schema"
+    BATCH: Final = "batch"
+    ENTRY: Final = "entry"
+    EVENT_TIME: Final = "event_time"
+
+    ALL: Final = (ID, KIND, RULE, REASON, ROW, SCHEMA, BATCH, ENTRY, EVENT_TIME)
+
+
+class Resolutions:
+    """Columns of the ``resolutions`` table: what became of refused rows later, by whom, when and why.
+
+    ``outcome`` is ``replayed`` (in the lake now), ``present`` (its like was in the lake already) or ``discarded``.
+    """
+
+    ENTRY: Final = "entry"
+    OUTCOME: Final = "outcome"
+    ACTOR: Final = "actor"
+    NOTE: Final = "note"
+    EVENT_TIME: Final = "event_time"
+
+    ALL: Final = (ENTRY, OUTCOME, ACTOR, NOTE, EVENT_TIME)

@@ -12,7 +12,7 @@ from vernal.adapters.lake import inbox
 from vernal.adapters.lake.table import Table, empty
 from vernal.errors import LakeError
 from vernal.ports import NewRows
-from vernal.records import Labels, Predictions
+from vernal.records import Labels, Predictions, Quarantine, Resolutions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 KINDS: Final = {
     "predictions": Predictions.ALL,
     "labels": Labels.ALL,
-    "quarantine": (Predictions.ID, Predictions.EVENT_TIME, Predictions.DAY),
+    "quarantine": (*Quarantine.ALL, Predictions.DAY),
+    "resolutions": (*Resolutions.ALL, Predictions.DAY),
 }
 """The tables of a model, with the columns that Vernal itself asks for."""
 
@@ -85,6 +86,10 @@ class DeltaLake:
         if table.is_time_to_merge(version):
             table.merge_small_files(more_than=SMALL_FILES)
         return version
+
+    def last_sequence(self, model: str, kind: str, writer: str) -> int | None:
+        """Return the sequence of a writer's last batch, ``None`` if it has none or was silent for 90 days."""
+        return self._table(model, kind).last_sequence(writer)
 
     def version(self, model: str, kind: str) -> int | None:
         """Return the table's current version, ``None`` while it does not exist."""
@@ -162,6 +167,14 @@ class DeltaLake:
     def discard(self, segment: Path) -> None:
         """Remove a segment that has been appended; one that is gone already is fine."""
         inbox.discard(segment)
+
+    def set_aside(self, segment: Path) -> None:
+        """Move a segment that cannot be read to the folder ``refused`` beside it."""
+        inbox.set_aside(segment)
+
+    def set_aside_segments(self, model: str) -> tuple[tuple[str, str, Path], ...]:
+        """Return the segments that were set aside, as :meth:`inbox` returns the others."""
+        return inbox.segments(self._inbox / model, below=inbox.REFUSED)
 
     def _table(self, model: str, kind: str) -> Table:
         if kind not in KINDS:

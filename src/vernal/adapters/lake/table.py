@@ -95,6 +95,12 @@ class Table:
         message = f"lake: {self._path}: batch {writer}/{sequence} lost the race for the next version {ATTEMPTS} times"
         raise LakeError(message, hint="Nothing was written. Append it again when fewer writers are at work.")
 
+    def last_sequence(self, writer: str) -> int | None:
+        """Return the sequence of a writer's last batch."""
+        with self._lock, self._explained("read"):
+            handle = self._current()
+            return None if handle is None else handle.transaction_version(writer)
+
     def version(self) -> int | None:
         """Return the current version."""
         with self._lock, self._explained("read"):
@@ -321,6 +327,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         return _plain(kind.value_type)
     if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
         return pa.string()
+    if pa.types.is_binary_view(kind) or pa.types.is_large_binary(kind):
+        return pa.binary()
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", tz="UTC")
     return kind
