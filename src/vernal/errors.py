@@ -6,6 +6,7 @@ Whatever is not a :class:`VernalError` is a bug.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from typing_extensions import override
@@ -88,6 +89,34 @@ class NotFoundError(StoreError):
 
 class PhaseError(StoreError):
     """The run is not in a phase that allows what was asked."""
+
+
+class DeliveryError(VernalError):
+    """A receiver did not take a message.
+
+    Parameters
+    ----------
+    refused
+        The receiver answered and does not want this message; others may go through.
+    retry_after
+        How long the receiver asked to be left alone.
+    gone
+        The receiver said that it will never take anything again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        refused: bool = False,
+        retry_after: timedelta | None = None,
+        gone: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.refused = refused
+        self.retry_after = retry_after
+        self.gone = gone
 
 
 class LakeError(VernalError):

@@ -20,17 +20,22 @@ if TYPE_CHECKING:
         Approval,
         ApprovalKind,
         AuditEntry,
+        ChannelState,
         CheckCommit,
         Cost,
         Decision,
+        Delivery,
+        DeliveryStatus,
         HourProfile,
         Lease,
         LedgerEntry,
         Message,
         ModelState,
         Phase,
+        Routing,
         Run,
         RunRequest,
+        Settlement,
         TrainingResult,
         Transition,
         WindowProfile,
@@ -164,12 +169,57 @@ class StateStore(Protocol):
         """Return booked costs, oldest first."""
         ...
 
-    def claim_messages(self, *, lease: Lease, limit: int) -> tuple[Message, ...]:
-        """Claim unsent messages, oldest first, for the lease's duration of machine time."""
+    def unrouted_messages(self, *, limit: int) -> tuple[Message, ...]:
+        """Return messages of which it is not decided yet where they go, oldest first."""
         ...
 
-    def mark_sent(self, message_id: str) -> None:
-        """Record that a message was delivered."""
+    def channels(self) -> tuple[ChannelState, ...]:
+        """Return what is remembered of channels, by name; a channel of which nothing is remembered is left out."""
+        ...
+
+    def route(self, routing: Routing) -> bool:
+        """Write where messages go: one delivery per channel and message, and what the channels remember of it.
+
+        Returns false, with nothing written, when another worker has routed one of the messages or changed one of the
+        memories since they were read.
+        """
+        ...
+
+    def waiting_channels(self) -> tuple[str, ...]:
+        """Return the names of channels through which something has to go, in alphabetical order."""
+        ...
+
+    def claim_deliveries(self, channel: str, *, lease: Lease, limit: int) -> tuple[Delivery, ...]:
+        """Claim a channel's deliveries that are due and that nobody holds, oldest first; none if it is closed."""
+        ...
+
+    def settle(self, delivery: Delivery, settlement: Settlement) -> None:
+        """Write how an attempt at a claimed delivery ended.
+
+        ``sent`` is written in any case; anything else only while the claim holds, so that a worker that comes late
+        does not undo what another one has done meanwhile.
+        """
+        ...
+
+    def release_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """Give back claimed deliveries that were not tried; they count no attempt."""
+        ...
+
+    def deliveries(
+        self,
+        *,
+        channel: str | None = None,
+        statuses: Sequence[DeliveryStatus] | None = None,
+        limit: int | None = None,
+    ) -> tuple[Delivery, ...]:
+        """Return deliveries, oldest first; with ``limit`` the newest that many."""
+        ...
+
+    def redeliver(self, *, channel: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Make what waits or failed due now, as if it had just been queued, and open the channels again.
+
+        Returns how many deliveries that were.
+        """
         ...
 
     def audit(self, *, limit: int | None = None) -> tuple[AuditEntry, ...]:
@@ -410,7 +460,7 @@ class Notifier(Protocol):
     """Delivers messages; may be asked to deliver the same one again after a crash."""
 
     def send(self, message: Message) -> None:
-        """Deliver one message or raise."""
+        """Deliver one message or raise; :class:`~vernal.errors.DeliveryError` tells what a further attempt is worth."""
         ...
 
 

@@ -106,7 +106,7 @@ def test_two_processes_drive_500_runs_and_take_every_step_once(store: SqlStateSt
     assert Counter(entry.subject for entry in store.audit()) == {f"{name}-1": 4 for name in names}
     assert Counter(noted.run_id for noted in store.decisions()) == {f"{name}-1": 4 for name in names}
     assert store.spent(None, since=NOON, until=NOON + HOUR) == 1500
-    assert len(store.claim_messages(lease=LEASE, limit=10_000)) == 1500
+    assert len(store.unrouted_messages(limit=10_000)) == 1500
 
 
 @pytest.mark.chaos
@@ -156,7 +156,7 @@ def test_what_a_kill_in_the_middle_of_work_leaves_is_whole_steps(store: SqlState
         assert len(store.audit()) == steps + 1
         assert store.verify_audit() is None
         expired(store, BRIEF)
-    assert len(store.claim_messages(lease=LEASE, limit=10_000)) == steps
+    assert len(store.unrouted_messages(limit=10_000)) == steps
 
 
 def test_processes_that_open_a_fresh_store_at_once_all_get_it(tmp_path: Path) -> None:

@@ -210,9 +210,15 @@ class Deadly:
         self._die_once("check:after")
         return committed
 
-    def mark_sent(self, message_id: str) -> None:
-        self._die_once("sent:before")
-        self._store.mark_sent(message_id)
+    def route(self, routing: Any) -> bool:
+        self._die_once("route:before")
+        routed: bool = self._store.route(routing)
+        self._die_once("route:after")
+        return routed
+
+    def settle(self, delivery: Any, settlement: Any) -> None:
+        self._die_once(f"sent:{delivery.channel}:before")
+        self._store.settle(delivery, settlement)
 
     def _die_once(self, key: str) -> None:
         died = self._book.read_text().splitlines() if self._book.exists() else []

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from vernal.records import Run
 
 PROMOTED = "promoted"
-"""Kind of the message after which the registry's ``champion`` alias follows the store."""
+"""Kind of the message about a candidate that has become the champion."""
+
+CHAMPION_KINDS = frozenset({PROMOTED, "champion"})
+"""Kinds of messages after which the registry's ``champion`` alias follows the store."""
 
 
 def about_run(run: Run, kind: str, *, at: datetime, severity: str, title: str, body: str) -> Message:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from vernal.act.check import check_model
-from vernal.act.messages import PROMOTED
+from vernal.act.deliver import deliver
 from vernal.act.phases import fail, step
 from vernal.act.rollout import roll_back
 from vernal.errors import (
@@ -65,7 +65,7 @@ def tick(system: System, models: Sequence[str] | None = None) -> TickReport:
     steps: list[Run] = []
     while (run := system.store.claim_run(names, lease=system.claim(), now=system.clock.now())) is not None:
         _guarded(run.id, errors, partial(_advance, system, run, steps, errors))
-    sent = _deliver(system, errors)
+    sent = deliver(system, errors)
     return TickReport(tuple(checks), tuple(steps), sent, tuple(errors))
 
 
@@ -141,28 +141,6 @@ def _guarded(subject: str, errors: list[str], work: Callable[[], None]) -> None:
         # Somebody else has taken over and does the same work: nothing was written, nothing is lost.
         log.info("%s: %s", subject, error)
         errors.append(f"{subject}: {error.message}")
-
-
-def _deliver(system: System, errors: list[str]) -> int:
-    """Send what waits in the outbox; what fails stays there for a later tick."""
-    sent = 0
-    for message in system.store.claim_messages(lease=system.claim(), limit=100):
-        try:
-            if message.kind == PROMOTED:
-                _mirror_champion(system, message.model)
-            system.notifier.send(message)
-        except (VernalError, OSError) as error:
-            errors.append(f"message {message.id}: {error}")
-            continue
-        system.store.mark_sent(message.id)
-        sent += 1
-    return sent
-
-
-def _mirror_champion(system: System, model: str) -> None:
-    champion = system.store.model(model).champion
-    if champion is not None:
-        system.registry.set_alias(model, "champion", champion.version)
 
 
 def _backoff(name: str, attempt: int) -> timedelta:

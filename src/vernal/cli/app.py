@@ -16,6 +16,7 @@ from vernal.cli.compare import compare
 from vernal.cli.demo import demo
 from vernal.cli.ingest import ingest
 from vernal.cli.init import init
+from vernal.cli.outbox import outbox
 from vernal.cli.quarantine import quarantine
 from vernal.cli.reporting import set_debug, verb
 from vernal.cli.retrain import retrain
@@ -30,7 +31,7 @@ from vernal.cli.why import why
 VERBS = {
     "Start": (init, demo, schema),
     "Look, changing nothing": (check, why, status, runs, rollout, approvals, compare),
-    "Let Vernal work": (tick, up, ingest),
+    "Let Vernal work": (tick, up, ingest, outbox),
     "Decide yourself": (retrain, approve, reject, rollback),
 }
 

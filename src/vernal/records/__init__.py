@@ -21,6 +21,7 @@ from vernal.records.governance import (
     LedgerEntry,
     Message,
 )
+from vernal.records.outbox import ChannelState, Delivery, DeliveryStatus, Routing, Settlement
 from vernal.records.runs import (
     TERMINAL_PHASES,
     CheckCommit,
@@ -50,10 +51,13 @@ __all__ = [
     "ApprovalStatus",
     "AuditEntry",
     "Champion",
+    "ChannelState",
     "CheckCommit",
     "CheckEvidence",
     "Cost",
     "Decision",
+    "Delivery",
+    "DeliveryStatus",
     "DriftEvidence",
     "FeatureDrift",
     "GateResult",
@@ -74,9 +78,11 @@ __all__ = [
     "RolloutEvidence",
     "RolloutState",
     "Route",
+    "Routing",
     "Run",
     "RunFacts",
     "RunRequest",
+    "Settlement",
     "TrainingResult",
     "TrainingSet",
     "Transition",

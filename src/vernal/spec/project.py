@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from vernal.spec.base import Fraction, ListOf, Money, Section
+from vernal.spec.base import Duration, Fraction, ListOf, Money, Section
 from vernal.spec.wording import shown
 
 DEFAULT_MODELS: Final = ("*.yaml", "models/*.yaml")
@@ -80,6 +81,11 @@ class NotificationsSpec(Section):
     file: LocalPath = Field(
         default=".vernal/notifications.jsonl",
         description="File that gets one JSON object per line and alert; the path is relative to the project.",
+    )
+    give_up_after: Duration = Field(
+        default=timedelta(days=3),
+        description="What cannot be delivered is tried again, ever less often, for this long. Then it is `failed`: "
+        "kept, listed by `vernal outbox`, and sent when asked for with `--retry`.",
     )
 
 

@@ -10,7 +10,10 @@ from vernal.records import (
     Approval,
     ApprovalKind,
     ApprovalStatus,
+    ChannelState,
     Decision,
+    Delivery,
+    DeliveryStatus,
     LedgerEntry,
     Message,
     ModelState,
@@ -55,6 +58,16 @@ def message_record(row: RowMapping) -> Message:
     return Message(**_fields(Message, row))
 
 
+def delivery_record(row: RowMapping) -> Delivery:
+    """Return the delivery of a row of ``vernal_delivery``."""
+    return Delivery(**_fields(Delivery, row) | {"status": DeliveryStatus(row["status"])})
+
+
+def channel_state(row: RowMapping) -> ChannelState:
+    """Return the channel of a row of ``vernal_channel``."""
+    return ChannelState(**_fields(ChannelState, row))
+
+
 def columns(record: Record) -> dict[str, Any]:
     """Return a record's fields as column values; enumerations are text."""
     return {
@@ -68,8 +81,10 @@ def _fields(record: type[Record], row: RowMapping) -> dict[str, Any]:
 
 __all__ = [
     "approval_record",
+    "channel_state",
     "columns",
     "decision_record",
+    "delivery_record",
     "ledger_entry",
     "message_record",
     "model_state",

@@ -10,9 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from vernal.adapters.state.types import JsonText, Money, RecordText, RowNumber, UtcDateTime
-from vernal.records import TERMINAL_PHASES, Champion, Route, RunFacts
+from vernal.records import TERMINAL_PHASES, Champion, Message, Route, RunFacts
 
-SCHEMA_VERSION: Final = "0002"
+SCHEMA_VERSION: Final = "0003"
 """The newest migration's revision; revisions are numbers, so an older store can be told from a newer one."""
 
 VERSION_TABLE: Final = "vernal_version"
@@ -142,14 +142,49 @@ message = sa.Table(
     sa.Column("severity", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    # Set once it is known through which channels the message goes; NULL is what the next tick looks for.
+    sa.Column("routed_at", UtcDateTime),
+    sa.Index(
+        "ix_vernal_message_unrouted",
+        "number",
+        sqlite_where=sa.text("routed_at IS NULL"),
+        postgresql_where=sa.text("routed_at IS NULL"),
+    ),
+)
+
+channel = sa.Table(
+    "vernal_channel",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("memory", sa.Text, nullable=False),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Column("closed_because", sa.Text, nullable=False),
+)
+
+delivery = sa.Table(
+    "vernal_delivery",
+    metadata,
+    sa.Column("number", RowNumber, primary_key=True),
+    sa.Column("channel", sa.Text, nullable=False),
+    # Not a reference: a channel also delivers what was made up on the way, such as a summary.
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("message", RecordText(Message), nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("queued_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False),
     sa.Column("owner", sa.Text),
     sa.Column("lease_until", UtcDateTime),
-    sa.Column("sent_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.UniqueConstraint("channel", "message_id"),
     sa.Index(
-        "ix_vernal_message_unsent",
+        "ix_vernal_delivery_waiting",
+        "channel",
         "number",
-        sqlite_where=sa.text("sent_at IS NULL"),
-        postgresql_where=sa.text("sent_at IS NULL"),
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
     ),
 )
 

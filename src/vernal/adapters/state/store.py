@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from vernal.adapters.state import audit, checks, claims, outbox, queries, transitions
 from vernal.adapters.state.engine import machine_time
+from vernal.errors import LeaseLostError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,16 +21,21 @@ if TYPE_CHECKING:
         Approval,
         ApprovalKind,
         AuditEntry,
+        ChannelState,
         CheckCommit,
         Decision,
+        Delivery,
+        DeliveryStatus,
         HourProfile,
         Lease,
         LedgerEntry,
         Message,
         ModelState,
         Phase,
+        Routing,
         Run,
         RunRequest,
+        Settlement,
         Transition,
         WindowProfile,
         WindowPurpose,
@@ -181,15 +187,60 @@ class SqlStateStore:
         with self._database.read() as connection:
             return queries.ledger(connection, model)
 
-    def claim_messages(self, *, lease: Lease, limit: int) -> tuple[Message, ...]:
-        """Claim unsent messages, oldest first."""
-        with self._database.write() as connection:
-            return outbox.claim_messages(connection, lease=lease, limit=limit)
+    def unrouted_messages(self, *, limit: int) -> tuple[Message, ...]:
+        """Return messages of which it is not decided yet where they go, oldest first."""
+        with self._database.read() as connection:
+            return outbox.unrouted_messages(connection, limit=limit)
 
-    def mark_sent(self, message_id: str) -> None:
-        """Record that a message was delivered."""
+    def channels(self) -> tuple[ChannelState, ...]:
+        """Return what is remembered of channels, by name."""
+        with self._database.read() as connection:
+            return outbox.channels(connection)
+
+    def route(self, routing: Routing) -> bool:
+        """Write where messages go; false, with nothing written, if another worker was faster."""
+        try:
+            with self._database.write() as connection:
+                outbox.route(connection, routing)
+        except LeaseLostError:
+            return False
+        return True
+
+    def waiting_channels(self) -> tuple[str, ...]:
+        """Return the channels through which something has to go, by name."""
+        with self._database.read() as connection:
+            return outbox.waiting_channels(connection)
+
+    def claim_deliveries(self, channel: str, *, lease: Lease, limit: int) -> tuple[Delivery, ...]:
+        """Claim deliveries of a channel that are due and that nobody holds, oldest first."""
         with self._database.write() as connection:
-            outbox.mark_sent(connection, message_id)
+            return outbox.claim_deliveries(connection, channel, lease=lease, limit=limit)
+
+    def settle(self, delivery: Delivery, settlement: Settlement) -> None:
+        """Write how an attempt at a claimed delivery ended."""
+        with self._database.write() as connection:
+            outbox.settle(connection, delivery, settlement)
+
+    def release_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """Give back claimed deliveries that were not tried."""
+        with self._database.write() as connection:
+            outbox.release_deliveries(connection, deliveries)
+
+    def deliveries(
+        self,
+        *,
+        channel: str | None = None,
+        statuses: Sequence[DeliveryStatus] | None = None,
+        limit: int | None = None,
+    ) -> tuple[Delivery, ...]:
+        """Return deliveries, oldest first; with ``limit`` the newest that many."""
+        with self._database.read() as connection:
+            return outbox.deliveries(connection, channel=channel, statuses=statuses, limit=limit)
+
+    def redeliver(self, *, channel: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+        """Make what waits or failed due now, and open the channels again; return how many deliveries that were."""
+        with self._database.write() as connection:
+            return outbox.redeliver(connection, channel=channel, message_ids=message_ids)
 
     def audit(self, *, limit: int | None = None) -> tuple[AuditEntry, ...]:
         """Return the audit chain, oldest first; with ``limit`` the newest that many."""

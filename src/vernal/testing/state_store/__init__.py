@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vernal.testing.state_store import governance, models, runs, transitions
+from vernal.testing.state_store import governance, models, outbox, runs, transitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ STATE_STORE_CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     *runs.CHECKS,
     *transitions.CHECKS,
     *governance.CHECKS,
+    *outbox.CHECKS,
 )
 """Every check, in the order in which a new adapter is best made to pass them."""
 

@@ -1,4 +1,4 @@
-"""Checks of approvals, decisions, money, the outbox and the audit trail."""
+"""Checks of approvals, decisions, money and the audit trail."""
 # ruff: noqa: D401, S101 - a check states a rule in its docstring, and asserts it
 
 from __future__ import annotations
@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 from vernal.errors import LeaseLostError, NotFoundError
 from vernal.records import ApprovalKind, ApprovalStatus, Phase
 from vernal.testing.state_store.facts import (
-    BRIEF,
     HOUR,
     LEASE,
     MODEL,
     MODELS,
     NOON,
-    OTHER,
     booking,
     check,
     claimed,
     decision,
-    expired,
     known,
-    message,
     opened,
     pending,
     refused,
@@ -158,31 +154,6 @@ def money_is_exact(store: StateStore) -> None:
     assert {entry.model for entry in store.ledger()} == set(MODELS)
 
 
-def messages_are_claimed_in_order_by_one_worker(store: StateStore) -> None:
-    """Oldest first up to the limit; what one worker holds another does not get; what was sent is gone."""
-    opened(store)
-    for name in ("m3", "m1", "m2"):
-        store.commit_run(claimed(store), step(Phase.TRAINING, messages=(message(name),)))
-    mine = store.claim_messages(lease=LEASE, limit=2)
-    assert mine == (message("m3"), message("m1"))
-    assert store.claim_messages(lease=OTHER, limit=9) == (message("m2"),)
-    store.mark_sent("m3")
-    store.mark_sent("m3")
-    assert store.claim_messages(lease=LEASE, limit=9) == ()
-    with refused(NotFoundError, "m9"):
-        store.mark_sent("m9")
-
-
-def a_message_not_marked_sent_is_claimed_again(store: StateStore) -> None:
-    """Delivery is at least once: a worker that dies between sending and marking leaves it to the next."""
-    opened(store)
-    store.commit_run(claimed(store), step(messages=(message("m2"), message("m1"))))
-    assert store.claim_messages(lease=BRIEF, limit=9) == (message("m2"), message("m1"))
-    store.mark_sent("m1")
-    expired(store, BRIEF)
-    assert store.claim_messages(lease=LEASE, limit=9) == (message("m2"),)
-
-
 def the_audit_trail_is_a_chain(store: StateStore) -> None:
     """Every act adds an entry that names the hash of the one before; a limit keeps the newest."""
     run = opened(store)
@@ -206,7 +177,5 @@ CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     decisions_are_found_in_order,
     evidence_comes_back_as_it_was,
     money_is_exact,
-    messages_are_claimed_in_order_by_one_worker,
-    a_message_not_marked_sent_is_claimed_again,
     the_audit_trail_is_a_chain,
 )

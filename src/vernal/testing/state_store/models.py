@@ -68,7 +68,7 @@ def an_empty_store_answers_every_question(store: StateStore) -> None:
     assert store.pending_approvals() == ()
     assert store.ledger() == ()
     assert store.audit() == ()
-    assert store.claim_messages(lease=LEASE, limit=10) == ()
+    assert store.unrouted_messages(limit=10) == ()
     assert store.claim_check(MODELS, lease=LEASE, now=NOON) is None
     assert store.claim_run(MODELS, lease=LEASE, now=NOON) is None
     assert store.next_wake(MODELS) is None
@@ -123,7 +123,7 @@ def a_committed_check_leaves_everything(store: StateStore) -> None:
     assert (after.profiled_version, after.cron_at, after.next_check_at) == (7, NOON, NOON + HOUR)
     assert (after.fence, after.attempt) == (1, 0)
     assert store.decisions(MODEL) == (noted,)
-    assert store.claim_messages(lease=LEASE, limit=10) == (message("m1"),)
+    assert store.unrouted_messages(limit=10) == (message("m1"),)
     stored = store.hour_profiles(MODEL, "3", start=NOON - HOUR, end=NOON)
     assert stored == (HourProfile(hour=NOON - HOUR, data=b"eleven"),)
     assert store.hour_profiles(MODEL, "2", start=NOON - HOUR, end=NOON + HOUR) == ()
@@ -220,7 +220,7 @@ def a_zombies_check_is_refused(store: StateStore) -> None:
         store.release_check(late, next_check_at=NOON, decision=decision())
     with refused(LeaseLostError, MODEL):
         store.renew(late, lease=LEASE)
-    assert (store.decisions(), store.runs(), store.claim_messages(lease=LEASE, limit=9)) == ((), (), ())
+    assert (store.decisions(), store.runs(), store.unrouted_messages(limit=9)) == ((), (), ())
     store.commit_check(current, check())
 
 

@@ -149,7 +149,7 @@ def a_zombies_step_is_refused(store: StateStore) -> None:
     with refused(LeaseLostError, late.id):
         store.renew(late, lease=LEASE)
     assert (store.run(late.id), store.decisions(), store.audit()) == before
-    assert store.claim_messages(lease=LEASE, limit=9) == ()
+    assert store.unrouted_messages(limit=9) == ()
     assert store.commit_run(current, step()).phase is Phase.BUILDING
 
 

@@ -76,7 +76,7 @@ def a_step_leaves_everything(store: StateStore) -> None:
     assert store.baseline(MODEL, "4") == b"baseline"
     assert store.approval(run.id, ApprovalKind.RELEASE) == pending(run)
     assert store.ledger(MODEL) == (booking(run, "fraud-1:training", "0.123456789"),)
-    assert {sent.id for sent in store.claim_messages(lease=LEASE, limit=9)} == {"m1", "m2"}
+    assert {sent.id for sent in store.unrouted_messages(limit=9)} == {"m1", "m2"}
     entry = store.audit()[-1]
     assert (entry.actor, entry.subject, entry.at, entry.reason) == ("vernal", run.id, later, noted.reason)
     assert ("requested" in entry.before, "rolling_out" in entry.after) == (True, True)
@@ -151,7 +151,7 @@ def a_message_is_sent_once(store: StateStore) -> None:
     opened(store)
     for _ in range(2):
         store.commit_run(claimed(store), step(Phase.TRAINING, messages=(message("m1"), message("m1"))))
-    assert store.claim_messages(lease=LEASE, limit=9) == (message("m1"),)
+    assert store.unrouted_messages(limit=9) == (message("m1"),)
 
 
 def a_person_overrules_whoever_holds_the_run(store: StateStore) -> None:
@@ -194,7 +194,7 @@ def a_champion_set_by_hand_gets_all_traffic(store: StateStore) -> None:
     assert (noted.kind, "4 is slow" in noted.reason, "ada" in noted.reason) == ("champion", True, True)
     entry = store.audit()[-1]
     assert (entry.actor, entry.subject, entry.reason) == ("ada", MODEL, "4 is slow")
-    (alert,) = store.claim_messages(lease=LEASE, limit=9)
+    (alert,) = store.unrouted_messages(limit=9)
     assert (alert.model, alert.kind) == (MODEL, "champion")
 
 

@@ -52,3 +52,17 @@ def test_the_last_runs_window_of_the_first_tables_is_that_of_a_week(tmp_path: Pa
         assert store.windows("fraud", "running") == ()
     finally:
         store.close()
+
+
+def test_what_the_first_outbox_had_not_sent_is_routed_and_what_it_had_is_not_sent_again(tmp_path: Path) -> None:
+    message = (
+        "INSERT INTO vernal_message (id, at, model, kind, severity, title, body, sent_at) VALUES "
+        "('{}', '2026-03-01 12:00:00.000000', 'fraud', 'failed', 'error', 't', 'b', {})"
+    )
+    rows = (message.format("old", "'2026-03-01 12:00:00.000000'"), message.format("new", "NULL"))
+    store = open_store(older(tmp_path / "state.db", "0002", *rows), project="p")
+    try:
+        assert [waiting.id for waiting in store.unrouted_messages(limit=9)] == ["new"]
+        assert store.deliveries() == ()
+    finally:
+        store.close()

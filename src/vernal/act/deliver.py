@@ -1,0 +1,127 @@
+"""The outbox, emptied: each message goes through every channel that wants it, and each channel fails on its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from vernal.act.messages import CHAMPION_KINDS
+from vernal.clock import monotonic
+from vernal.decide.delivery import after_failure, given_up
+from vernal.errors import DeliveryError, VernalError
+from vernal.records import DeliveryStatus, Routing, Settlement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from vernal.act.system import System
+    from vernal.records import Delivery, Message
+
+    Send = Callable[[Delivery], None]
+
+log = logging.getLogger(__name__)
+
+FILE: Final = "file"
+"""The channel of the notifications file, which gets everything."""
+
+REGISTRY: Final = "registry"
+"""The channel through which the registry's ``champion`` alias follows the store."""
+
+ROUTED_AT_ONCE: Final = 100
+CLAIMED_AT_ONCE: Final = 20
+
+
+def deliver(system: System, errors: list[str]) -> int:
+    """Route what is new, try what is due, and return how many alerts were sent; what fails stays for a later tick."""
+    _route(system)
+    senders = _senders(system)
+    sent = 0
+    for channel in system.store.waiting_channels():
+        done = _send_through(system, channel, senders.get(channel, _no_such_channel), errors)
+        sent += done if channel != REGISTRY else 0
+    return sent
+
+
+def _route(system: System) -> None:
+    """Decide where new messages go; another worker that does the same at this moment does it for both."""
+    while messages := system.store.unrouted_messages(limit=ROUTED_AT_ONCE):
+        ids = tuple(message.id for message in messages)
+        deliveries = tuple((channel, message) for message in messages for channel in _channels_for(message))
+        if not system.store.route(Routing(message_ids=ids, deliveries=deliveries)):
+            return
+
+
+def _channels_for(message: Message) -> Sequence[str]:
+    return (REGISTRY, FILE) if message.kind in CHAMPION_KINDS else (FILE,)
+
+
+def _senders(system: System) -> Mapping[str, Send]:
+    return {
+        FILE: lambda delivery: system.notifier.send(delivery.message),
+        REGISTRY: lambda delivery: _mirror_champion(system, delivery.message.model),
+    }
+
+
+def _no_such_channel(delivery: Delivery) -> None:
+    raise DeliveryError(
+        f"no channel {delivery.channel!r} is configured",
+        hint="Put it back into vernal.yaml, or leave it: the delivery is given up in time.",
+    )
+
+
+def _mirror_champion(system: System, model: str) -> None:
+    champion = system.store.model(model).champion
+    if champion is not None:
+        system.registry.set_alias(model, "champion", champion.version)
+
+
+def _send_through(system: System, channel: str, send: Send, errors: list[str]) -> int:
+    """Send a channel's due deliveries in order, until there are none or the receiver cannot be reached."""
+    sent = 0
+    while claimed := system.store.claim_deliveries(channel, lease=system.claim(), limit=CLAIMED_AT_ONCE):
+        # A slow receiver must not outlast the lease: another worker would send the rest a second time.
+        until = monotonic() + system.lease.total_seconds() / 2
+        for index, delivery in enumerate(claimed):
+            if index and monotonic() > until:
+                system.store.release_deliveries(claimed[index:])
+                break
+            settlement = _attempt(system, delivery, send)
+            system.store.settle(delivery, settlement)
+            if settlement.status is DeliveryStatus.SENT:
+                sent += 1
+                continue
+            errors.append(f"{channel}: message {delivery.id}: {settlement.error}")
+            if settlement.whole_channel or settlement.closes_channel:
+                system.store.release_deliveries(claimed[index + 1 :])
+                return sent
+    return sent
+
+
+def _attempt(system: System, delivery: Delivery, send: Send) -> Settlement:
+    give_up_after = system.project.spec.notifications.give_up_after
+    if delivery.attempts > 1:
+        age = system.store.machine_now() - delivery.queued_at
+        if age >= give_up_after:
+            # Also the end of one that brings down whoever tries it, and so never comes to an end of its own.
+            return given_up(delivery.last_error, attempts=delivery.attempts - 1, age=age)
+    try:
+        send(delivery)
+    except Exception as error:
+        if not isinstance(error, (VernalError, OSError)):
+            log.exception("%s: a fault in sending %s", delivery.channel, delivery.id)
+        age = system.store.machine_now() - delivery.queued_at
+        return after_failure(
+            error,
+            _said(error),
+            subject=f"{delivery.channel}:{delivery.id}",
+            attempts=delivery.attempts,
+            age=age,
+            give_up_after=give_up_after,
+        )
+    return Settlement(status=DeliveryStatus.SENT)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, VernalError):
+        return error.message
+    return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
