@@ -8,7 +8,6 @@ lies; ``assert_rate`` adds only what its number of simulations cannot tell.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,32 +15,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from calibration import assert_rate
+from calibration import assert_rate, coverage
 from vernal.stats.areas import delong, paired_delong
-from vernal.stats.intervals import Interval, PairedInterval, wilson
+from vernal.stats.intervals import PairedInterval, wilson
 from vernal.stats.metrics import METRICS
 from vernal.stats.multiple import benjamini_hochberg
 from vernal.stats.paired import mcnemar, paired_accuracy_table
 from vernal.stats.performance import measure, measure_paired
 
 both_certainties = pytest.mark.parametrize("certainty", [0.95, 0.975])
-
-
-class Coverage(NamedTuple):
-    """How often the lower bound was at most the truth, and the upper bound at least."""
-
-    lower: int
-    upper: int
-    simulations: int
-
-    def claim(self, at_least: float) -> None:
-        assert_rate(self.lower, self.simulations, at_least=at_least)
-        assert_rate(self.upper, self.simulations, at_least=at_least)
-
-
-def coverage(found: Iterable[Interval | PairedInterval], truth: float) -> Coverage:
-    bounds = np.array([(one.lower, one.upper) for one in found], dtype=np.float64)
-    return Coverage(int((bounds[:, 0] <= truth).sum()), int((bounds[:, 1] >= truth).sum()), len(bounds))
 
 
 # ---------------------------------------------------------------------------------------------------------- proportions
@@ -266,60 +248,6 @@ def test_the_paired_bootstrap_covers_the_difference_and_its_p_value_has_its_size
         found.append(measure_paired(METRICS[name], one.labels, *one.outputs, rng=rng, resamples=50))
     coverage(found, 0.0).claim(0.94)
     assert_rate(sum((one.p_value or 0.0) <= 0.05 for one in found), 600, at_most=0.06)
-
-
-class Days(NamedTuple):
-    """Rows of equal models, clustered: on a day one of them is better, on the next the other."""
-
-    labels: NDArray[Any]
-    champion: NDArray[Any]
-    challenger: NDArray[Any]
-    day: NDArray[Any]
-
-
-def _days(k: int, simulations: int) -> list[Days]:
-    """Simulate days whose effects make the true standard error three times that of independent rows."""
-    rng = np.random.default_rng(41)
-    discordant, per_day = 0.3, 100
-    spread = np.sqrt(8 * discordant / per_day) / 2
-    day = np.repeat(np.arange(k), per_day)
-    labels = np.ones(day.size, dtype=np.int64)
-    found = []
-    for _ in range(simulations):
-        effect = np.clip(rng.normal(scale=spread, size=k), -discordant / 2, discordant / 2)[day]
-        u = rng.random(day.size)
-        won, lost = u < discordant / 2 + effect, u > 1 - (discordant / 2 - effect)
-        found.append(Days(labels, (~won).astype(np.int64), (~lost).astype(np.int64), day))
-    return found
-
-
-@both_certainties
-@pytest.mark.parametrize("k", [7, 14, 28])
-def test_the_day_block_bootstrap_covers_what_the_interval_of_independent_rows_misses(k: int, certainty: float) -> None:
-    """500 simulations, 100 resamples; claimed to be at most 0.01 below the certainty; independent rows: below 0.8."""
-    rng, samples, asked = np.random.default_rng(43), _days(k, 500), METRICS["accuracy"]
-    rows = [(one.labels, one.champion, one.challenger) for one in samples]
-    by_day = (
-        measure_paired(asked, *three, rng=rng, blocks=one.day, certainty=certainty, resamples=100)
-        for three, one in zip(rows, samples, strict=True)
-    )
-    coverage(by_day, 0.0).claim(certainty - 0.01)
-    by_row = coverage((measure_paired(asked, *three, rng=rng, certainty=certainty) for three in rows), 0.0)
-    assert_rate(by_row.lower, by_row.simulations, at_most=0.8)
-    assert_rate(by_row.upper, by_row.simulations, at_most=0.8)
-
-
-def test_the_day_block_bootstrap_covers_a_difference_of_areas() -> None:
-    """400 simulations of 14 days of equal models, each better on some of them; claimed at least 0.93 of 0.95."""
-    rng = np.random.default_rng(47)
-    day = np.repeat(np.arange(14), 40)
-    found = []
-    for _ in range(400):
-        labels = rng.random(day.size) < 0.3
-        signal = labels * (1 + rng.normal(scale=0.5, size=(2, 14)))[:, day]
-        scores = signal + rng.normal(size=(2, day.size))
-        found.append(measure_paired(METRICS["roc_auc"], labels, *scores, rng=rng, blocks=day, resamples=100))
-    coverage(found, 0.0).claim(0.93)
 
 
 # ------------------------------------------------------------------------------------------------ many features at once

@@ -121,8 +121,9 @@ def test_at_a_certainty_of_one_half_both_bounds_are_the_value(
     measured: Measure, data: st.DataObject, name: str, block: int | None
 ) -> None:
     found = measured(name, data.draw(samples(name)), block, 0.5)
+    bounds = _bounds(found)
     value = _value(found)
-    assert _bounds(found) == pytest.approx((value, value), abs=1e-9)
+    assert bounds == pytest.approx((value, value), abs=1e-9)
 
 
 @given(st.data(), names, blocks, certainties)
@@ -162,7 +163,7 @@ def test_the_order_of_rows_changes_nothing(data: st.DataObject, name: str, rando
 
 
 @given(st.data(), names, st.randoms(use_true_random=False))
-def test_the_order_of_rows_changes_nothing_of_a_block_bootstrap(data: st.DataObject, name: str, random: Random) -> None:
+def test_the_order_of_rows_changes_nothing_of_a_block_jackknife(data: st.DataObject, name: str, random: Random) -> None:
     sample = data.draw(samples(name))
     n = sample[0].size
     days, order = np.arange(n) % 4, np.array(random.sample(range(n), n))

@@ -1,37 +1,30 @@
-"""Bootstrap of any metric by resampling weights, over rows or over blocks of rows that belong together.
+"""Bootstrap of any metric by resampling the weights of rows.
 
-A resample of ``k`` units (rows, or days) is how often each was drawn: a weight per unit, multinomial. Two models are
-always weighted alike. What cannot be said is a result with a note: a metric that is undefined on these rows or in more
-than half of the resamples, and the error of a single unit.
+A resample is how often each row was drawn: a weight per row, multinomial. Two models are always weighted alike. What
+cannot be said is a result with a note: a metric that is undefined on these rows or in more than half of the resamples,
+and the error of a single row. Rows that come in blocks have :mod:`vernal.stats.jackknife`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
 from vernal.errors import SampleError
-from vernal.stats.arrays import Floats, Ints, Values, check_level
+from vernal.stats.arrays import Floats, Values, check_level
 from vernal.stats.intervals import Interval, PairedInterval, bounds_within, wilson_bounds
 from vernal.stats.metrics import Metric
 from vernal.stats.paired import mcnemar
-from vernal.stats.weighted import unit_sums, weighted
+from vernal.stats.weighted import AT_ONCE, ROUNDING, weighted
 
 RESAMPLES = 2000
 """Enough for a standard error that is itself within 3 % of what endless resampling would give."""
 
-_AT_ONCE = 1_000_000
-"""Weights held together, which bounds the memory of a bootstrap."""
-
-_ROUNDING = 1e-12
-"""Standard errors relative to the metric up to which units do not differ at all."""
-
-_DRAWN_UNITS = 2_000
-"""Most units that are drawn one by one where sums suffice; sums over more are normal for every purpose here."""
+_DRAWN_ROWS = 2_000
+"""Most rows that are drawn one by one where sums suffice; sums over more are normal for every purpose here."""
 
 
 def bootstrap_interval(
@@ -40,14 +33,13 @@ def bootstrap_interval(
     outputs: npt.ArrayLike,
     *,
     rng: np.random.Generator,
-    blocks: npt.ArrayLike | None = None,
     certainty: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> Interval:
     """Return a metric with bounds from the bootstrap's standard error.
 
-    The standard error is the spread of the resamples times ``sqrt(k / (k - 1))`` for ``k`` units, and is multiplied by
-    Student's quantile with ``k - 1`` degrees of freedom. The bounds are taken on the scale that suits the metric's
+    The standard error is the spread of the resamples times ``sqrt(n / (n - 1))`` for ``n`` rows, and is multiplied by
+    Student's quantile with ``n - 1`` degrees of freedom. The bounds are taken on the scale that suits the metric's
     range: logit within 0..1, logarithm for a loss, plain for a function. Where a metric within 0..1 is at its limit
     resamples do not vary, and the bounds are Wilson's.
 
@@ -59,8 +51,6 @@ def bootstrap_interval(
         Shape ``(n,)``; outputs are what the metric needs.
     rng
         Seeded by the caller.
-    blocks
-        The block of each row, any integers (days since an epoch), shape ``(n,)``; left out, rows are independent.
     certainty
         One-sided certainty of each bound; 0.5 gives the value itself.
     resamples
@@ -85,23 +75,23 @@ def bootstrap_interval(
     """
     from scipy.special import stdtrit
 
-    truth, units = _checked(labels, blocks, certainty, resamples)
+    truth = _checked(labels, certainty, resamples)
     found = Interval(
         value=metric.value(truth, outputs),
         lower=None,
         upper=None,
         certainty=certainty,
         rows=truth.size,
-        method="bootstrap" if blocks is None else "day-block bootstrap",
+        method="bootstrap",
     )
     if found.value is None:
         return replace(found, method="none", note=metric.why_undefined(truth.size))
-    error, note = _standard_error(metric, truth, (outputs,), units, rng, resamples)
+    error, note = _standard_error(metric, truth, (outputs,), rng, resamples)
     if error is None:
         return replace(found, method="none", note=note)
-    t = float(stdtrit(units.k - 1, certainty))
+    t = float(stdtrit(truth.size - 1, certainty))
     if metric.limits == (0.0, 1.0) and found.value in metric.limits:
-        lower, upper = wilson_bounds(found.value, _counted(metric, truth, outputs, units), t)
+        lower, upper = wilson_bounds(found.value, _counted(metric, truth, outputs), t)
     else:
         lower, upper = bounds_within(metric.limits, found.value, t * error)
     return replace(found, lower=lower, upper=upper)
@@ -114,15 +104,13 @@ def paired_bootstrap(
     challenger: npt.ArrayLike,
     *,
     rng: np.random.Generator,
-    blocks: npt.ArrayLike | None = None,
     certainty: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> PairedInterval:
     """Return the paired difference of a metric; in every resample both models answer the same rows.
 
-    The bounds are the difference and its bootstrap standard error, with the small-sample factor ``sqrt(k / (k - 1))``
-    for ``k`` units, times Student's quantile with ``k - 1`` degrees of freedom. With ``blocks`` whole blocks are drawn,
-    for rows of one block (a day) that rise and fall together.
+    The bounds are the difference and its bootstrap standard error, with the small-sample factor ``sqrt(n / (n - 1))``
+    for ``n`` rows, times Student's quantile with ``n - 1`` degrees of freedom.
 
     Parameters
     ----------
@@ -132,8 +120,6 @@ def paired_bootstrap(
         Shape ``(n,)``; the models' outputs are what the metric needs.
     rng
         Seeded by the caller.
-    blocks
-        The block of each row, any integers (days since an epoch), shape ``(n,)``; left out, rows are independent.
     certainty
         One-sided certainty of each bound.
     resamples
@@ -142,9 +128,9 @@ def paired_bootstrap(
     Returns
     -------
     PairedInterval
-        With few blocks the interval is wide, and rightly so: two days tell little about a third. Where every unit
-        shows the same difference the bounds are that difference, and the p-value is that of a sign test of the units;
-        with so few units that this test could not be as certain as asked (4 at 0.95) there is no difference at all.
+        Where every row shows the same difference the bounds are that difference, and the p-value is that of a sign
+        test of the rows; with so few rows that this test could not be as certain as asked (4 at 0.95) there is no
+        difference at all.
 
     Raises
     ------
@@ -153,23 +139,20 @@ def paired_bootstrap(
 
     References
     ----------
-    A. C. Cameron, J. B. Gelbach, D. L. Miller (2008). Bootstrap-based improvements for inference with clustered errors.
-    Review of Economics and Statistics 90.
+    B. Efron, R. J. Tibshirani (1993). An introduction to the bootstrap.
 
     Examples
     --------
     >>> from vernal.stats.metrics import METRICS
-    >>> days, labels = np.repeat(np.arange(10), 20), np.tile([0, 1], 100)
+    >>> labels = np.tile([0, 1], 100)
     >>> champion, challenger = np.where(np.arange(200) % 7, 0.5, labels), np.where(np.arange(200) % 5, labels, 0.5)
-    >>> found = paired_bootstrap(
-    ...     METRICS["brier"], labels, champion, challenger, blocks=days, rng=np.random.default_rng(0)
-    ... )
+    >>> found = paired_bootstrap(METRICS["brier"], labels, champion, challenger, rng=np.random.default_rng(0))
     >>> round(found.difference, 3), found.lower > 0, found.blocks
-    (0.164, True, 10)
+    (0.164, True, 200)
     """
     from scipy.special import stdtr, stdtrit
 
-    truth, units = _checked(labels, blocks, certainty, resamples)
+    truth = _checked(labels, certainty, resamples)
     values = metric.value(truth, champion), metric.value(truth, challenger)
     found = PairedInterval(
         champion=values[0],
@@ -180,24 +163,24 @@ def paired_bootstrap(
         p_value=None,
         certainty=certainty,
         rows=truth.size,
-        blocks=units.k,
-        method="paired bootstrap" if blocks is None else "day-block bootstrap",
+        blocks=truth.size,
+        method="paired bootstrap",
     )
     if values[0] is None or values[1] is None:
         return replace(found, method="none", note=metric.why_undefined(truth.size))
-    error, note = _standard_error(metric, truth, (champion, challenger), units, rng, resamples)
+    error, note = _standard_error(metric, truth, (champion, challenger), rng, resamples)
     if error is None:
         return replace(found, method="none", note=note)
     difference = metric.improvement(values[0], values[1])
-    if error <= _ROUNDING * max(abs(values[0]), abs(values[1])):
+    if error <= ROUNDING * max(abs(values[0]), abs(values[1])):
         error = 0.0
-    if error == 0.0 and difference and 0.5**units.k > min(certainty, 1 - certainty):
-        return replace(found, method="none", note=f"all {units.k} units differ alike, too few to tell their error")
-    reach, widest = float(stdtrit(units.k - 1, certainty)) * error, metric.limits[1] - metric.limits[0]
+    if error == 0.0 and difference and 0.5**truth.size > min(certainty, 1 - certainty):
+        return replace(found, method="none", note=f"all {truth.size} rows differ alike, too few to tell their error")
+    reach, widest = float(stdtrit(truth.size - 1, certainty)) * error, metric.limits[1] - metric.limits[0]
     if error > 0:
-        p_value = 2 * float(stdtr(units.k - 1, -abs(difference) / error))
+        p_value = 2 * float(stdtr(truth.size - 1, -abs(difference) / error))
     else:
-        p_value = mcnemar(units.k, 0) if difference else 1.0
+        p_value = mcnemar(truth.size, 0) if difference else 1.0
     return replace(
         found,
         difference=difference,
@@ -207,34 +190,17 @@ def paired_bootstrap(
     )
 
 
-class _Units(NamedTuple):
-    """What is drawn: the unit of each row, shape ``(n,)``, out of ``k``; ``alone`` is why one is not enough."""
-
-    codes: Ints
-    k: int
-    alone: str
-
-
-def _checked(
-    labels: npt.ArrayLike, blocks: npt.ArrayLike | None, certainty: float, resamples: int
-) -> tuple[Values, _Units]:
+def _checked(labels: npt.ArrayLike, certainty: float, resamples: int) -> Values:
     check_level("certainty", certainty)
     if resamples < 2:  # noqa: PLR2004 - one resample has no spread
         raise SampleError(f"resamples: found {resamples}, expected at least 2")
-    truth = np.asarray(labels)
-    if blocks is None:
-        return truth, _Units(np.arange(truth.size), truth.size, "one row only: it says nothing about another")
-    found, codes = np.unique(np.asarray(blocks), return_inverse=True)
-    if codes.shape != truth.shape:
-        raise SampleError(f"blocks: found shape {codes.shape}, expected {truth.shape}, one per label")
-    return truth, _Units(codes, int(found.size), "one block only: its rows say nothing about another")
+    return np.asarray(labels)
 
 
 def _standard_error(
     metric: Metric,
     labels: Values,
     outputs: tuple[npt.ArrayLike, ...],
-    units: _Units,
     rng: np.random.Generator,
     resamples: int,
 ) -> tuple[float | None, str]:
@@ -242,41 +208,40 @@ def _standard_error(
 
     Resamples in which the metric is undefined are left out.
     """
-    if units.k == 1:
-        return None, units.alone
-    values = _resampled(metric, labels, outputs, units, rng, resamples)
+    if labels.size == 1:
+        return None, "one row only: it says nothing about another"
+    values = _resampled(metric, labels, outputs, rng, resamples)
     draws = values[-1] - values[0] if len(outputs) > 1 else values[0]
     kept = draws[np.isfinite(draws)]
     if kept.size < max(2, draws.size / 2):  # one resample has no spread
         return None, f"{metric.name} is undefined in {draws.size - kept.size} of {draws.size} resamples"
-    return float(kept.std(ddof=1)) * math.sqrt(units.k / (units.k - 1)), ""
+    return float(kept.std(ddof=1)) * math.sqrt(labels.size / (labels.size - 1)), ""
 
 
 def _resampled(
     metric: Metric,
     labels: Values,
     outputs: tuple[npt.ArrayLike, ...],
-    units: _Units,
     rng: np.random.Generator,
     resamples: int,
 ) -> Floats:
     """Return the metric of each output in each resample, shape ``(len(outputs), resamples)``."""
-    if metric.terms is not None and units.k > _DRAWN_UNITS:
-        terms = [unit_sums(metric.terms(labels, one), units.codes, units.k) for one in outputs]
+    if metric.terms is not None and labels.size > _DRAWN_ROWS:
+        terms = [metric.terms(labels, one) for one in outputs]
         sums = _drawn_sums(np.concatenate(terms, axis=1), rng, resamples)
         return np.stack([metric.of_sums(part) for part in np.split(sums, len(terms), axis=1)])
-    functions = [weighted(metric, labels, one, units.codes, units.k) for one in outputs]
-    at_once = max(1, _AT_ONCE // labels.size)
+    functions = [weighted(metric, labels, one, np.arange(labels.size), labels.size) for one in outputs]
+    at_once = max(1, AT_ONCE // labels.size)
     parts = []
     for start in range(0, resamples, at_once):
         size = min(at_once, resamples - start)
-        weights = rng.multinomial(units.k, np.full(units.k, 1 / units.k), size=size).astype(np.float64)
+        weights = rng.multinomial(labels.size, np.full(labels.size, 1 / labels.size), size=size).astype(np.float64)
         parts.append(np.stack([of_weights(weights) for of_weights in functions]))
     return np.concatenate(parts, axis=1)
 
 
 def _drawn_sums(terms: Floats, rng: np.random.Generator, resamples: int) -> Floats:
-    """Return the sums of many units' terms in resamples, shape ``(k, s)`` to ``(resamples, s)``.
+    """Return the sums of many rows' terms in resamples, shape ``(n, s)`` to ``(resamples, s)``.
 
     They are drawn from the normal law with the mean and the covariance that resampled sums have.
     """
@@ -285,14 +250,12 @@ def _drawn_sums(terms: Floats, rng: np.random.Generator, resamples: int) -> Floa
     return drawn
 
 
-def _counted(metric: Metric, labels: Values, outputs: npt.ArrayLike, units: _Units) -> float:
-    """Return how many units a metric that is at its limit rests on, at least.
+def _counted(metric: Metric, labels: Values, outputs: npt.ArrayLike) -> float:
+    """Return how many rows a metric that is at its limit rests on, at least.
 
-    Blocks; rows that enter the denominator, at half where one may count twice, which for F1 is Wilson's upper bound of
+    Rows that enter the denominator, at half where one may count twice, which for F1 is Wilson's upper bound of
     ``TP / (TP + FP + FN)`` mapped to F1; for an area the rows of the smaller class.
     """
-    if units.k < labels.size:
-        return units.k
     if metric.terms is None:
         positives = int((labels == 1).sum())
         return min(positives, labels.size - positives)

@@ -13,6 +13,7 @@ from vernal.errors import SampleError
 from vernal.stats.areas import delong, paired_delong
 from vernal.stats.bootstrap import RESAMPLES, bootstrap_interval, paired_bootstrap
 from vernal.stats.intervals import Interval, PairedInterval, wilson
+from vernal.stats.jackknife import jackknife_interval, paired_jackknife
 from vernal.stats.labels import binary_labels
 from vernal.stats.metrics import Method, Metric
 from vernal.stats.paired import paired_accuracy
@@ -32,8 +33,8 @@ def measure(
 ) -> Interval:
     """Return a metric with its interval: Wilson for proportions, DeLong for the area, bootstrap otherwise.
 
-    With ``blocks``, a bootstrap over blocks for every metric, since rows cluster in time. With ``weights`` that differ,
-    :func:`vernal.stats.weighting.weighted_measure`.
+    With ``blocks``, the jackknife over blocks for every metric, since rows cluster in time. With ``weights`` that
+    differ, :func:`vernal.stats.weighting.weighted_measure`.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def measure(
     certainty
         One-sided certainty of each bound; 0.5 gives the value itself.
     resamples
-        Number of resamples of the bootstraps.
+        Number of resamples of the bootstraps, at least 2.
 
     Returns
     -------
@@ -77,7 +78,9 @@ def measure(
         if blocks is not None:
             raise SampleError("weights: found both weights and blocks, expected only one of them")
         return weighted_measure(metric, labels, outputs, weights, certainty=certainty)
-    if blocks is None and np.asarray(labels).size:
+    if blocks is not None:
+        return jackknife_interval(metric, labels, outputs, blocks=blocks, certainty=certainty)
+    if np.asarray(labels).size:
         if metric.method is Method.DELONG and _both_classes(labels):
             return delong(labels, outputs, certainty=certainty)
         if metric.method is Method.WILSON and metric.terms is not None:
@@ -86,7 +89,7 @@ def measure(
             successes, tried = int(sums @ np.array(metric.numerator)), int(sums @ np.array(metric.denominator))
             if tried:
                 return replace(wilson(successes, tried, certainty=certainty), rows=len(terms))
-    return bootstrap_interval(metric, labels, outputs, rng=rng, blocks=blocks, certainty=certainty, resamples=resamples)
+    return bootstrap_interval(metric, labels, outputs, rng=rng, certainty=certainty, resamples=resamples)
 
 
 def measure_paired(
@@ -102,7 +105,7 @@ def measure_paired(
 ) -> PairedInterval:
     """Return the paired difference of a metric by the method that fits.
 
-    With ``blocks``, a bootstrap over blocks, since rows cluster in time. Without, rows are taken as independent:
+    With ``blocks``, the jackknife over blocks, since rows cluster in time. Without, rows are taken as independent:
     Tango's interval for accuracy, paired DeLong for the area, paired bootstrap otherwise.
 
     Parameters
@@ -118,13 +121,13 @@ def measure_paired(
     certainty
         One-sided certainty of each bound.
     resamples
-        Number of resamples of the bootstraps.
+        Number of resamples of the bootstraps, at least 2.
 
     Returns
     -------
     PairedInterval
-        Difference and bounds are ``None``, with a note, where the metric is undefined for either model, or there is
-        only one block.
+        Difference and bounds are ``None``, with a note, where the metric is undefined for either model, there is only
+        one block, or the metric is undefined without one of them.
 
     Raises
     ------
@@ -139,15 +142,15 @@ def measure_paired(
     >>> measure_paired(METRICS["rmse"], [1.0, 2.0, 3.0], [1.5, 2.5, 3.5], [1.0, 2.0, 2.0], rng=rng).method
     'paired bootstrap'
     """
-    if blocks is None and np.asarray(labels).size:
+    if blocks is not None:
+        return paired_jackknife(metric, labels, champion, challenger, blocks=blocks, certainty=certainty)
+    if np.asarray(labels).size:
         if metric.method is Method.DELONG and _both_classes(labels):
             return paired_delong(labels, champion, challenger, certainty=certainty)
         if metric.name == "accuracy" and metric.terms is not None:
             right = (metric.terms(labels, outputs)[:, 0] for outputs in (champion, challenger))
             return paired_accuracy(*right, certainty=certainty)
-    return paired_bootstrap(
-        metric, labels, champion, challenger, rng=rng, blocks=blocks, certainty=certainty, resamples=resamples
-    )
+    return paired_bootstrap(metric, labels, champion, challenger, rng=rng, certainty=certainty, resamples=resamples)
 
 
 def _both_classes(labels: npt.ArrayLike) -> bool:

@@ -1,4 +1,4 @@
-"""A metric as a function of how often each unit was drawn: what a bootstrap evaluates, however the metric is made."""
+"""A metric as a function of how often each unit was drawn: what resampling evaluates, however the metric is made."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from vernal.stats.metrics import Metric, WeightedFunction
 
 Weighted = Callable[[Floats], Floats]
 """Weights of units, shape ``(b, k)``, to the metric in each resample, shape ``(b,)``; NaN where undefined."""
+
+AT_ONCE = 1_000_000
+"""Weights of rows held together, which bounds the memory."""
+
+ROUNDING = 1e-12
+"""Standard errors relative to the metric up to which units do not differ at all."""
 
 _PAIRED_UNITS = 400
 """Most units between which pairs are counted beforehand; their table grows with the square."""

@@ -17,7 +17,7 @@ def comparison(difference: float | None, lower: float | None, blocks: int = 14) 
         certainty=0.95,
         rows=12_000,
         blocks=blocks,
-        method="day-block bootstrap",
+        method="day-block jackknife",
         note="one class only" if difference is None else "",
     )
 

@@ -102,54 +102,25 @@ def test_the_spread_of_a_mean_is_its_standard_error(n: int) -> None:
     assert _error(found, n) == pytest.approx(stats.sem(differences), rel=0.05)
 
 
-@pytest.mark.parametrize("k", [4, 25])
-def test_the_block_bootstrap_of_a_mean_is_the_cluster_robust_standard_error(k: int) -> None:
-    rng, per_day = _rng(2), 40
-    days = np.repeat(np.arange(k), per_day)
-    labels = rng.normal(size=k * per_day)
-    champion = labels + rng.normal(size=k)[days] + rng.normal(size=k * per_day)
-    challenger = labels + 0.5 * rng.normal(size=k * per_day)
-    differences = np.abs(champion - labels) - np.abs(challenger - labels)
-    sums = np.bincount(days, weights=differences - differences.mean())
-    robust = math.sqrt((sums**2).sum() * k / (k - 1)) / differences.size
-    found = paired_bootstrap(METRICS["mae"], labels, champion, challenger, rng=_rng(), blocks=days, resamples=8000)
-    assert _error(found, k) == pytest.approx(robust, rel=0.04)
-    assert robust > 2 * stats.sem(differences)
-    assert (found.blocks, found.rows, found.method) == (k, k * per_day, "day-block bootstrap")
-
-
-def test_many_blocks_are_drawn_from_the_normal_law_as_rows_are() -> None:
-    labels, a, b = _two_models(12_000)
-    days = np.arange(12_000) // 4
-    found = paired_bootstrap(METRICS["brier"], labels, a, b, rng=_rng(), blocks=days)
-    sums = np.bincount(days, weights=(a - labels) ** 2 - (b - labels) ** 2)
-    assert _error(found, 3000) == pytest.approx(math.sqrt(3000) * sums.std(ddof=1) / 12_000, rel=0.06)
-
-
 def test_weights_drawn_in_pieces_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     labels, a, b = _two_models(100)
     whole = paired_bootstrap(METRICS["roc_auc"], labels, a, b, rng=_rng())
-    monkeypatch.setattr(bootstrap, "_AT_ONCE", 700)
+    monkeypatch.setattr(bootstrap, "AT_ONCE", 700)
     pieces = paired_bootstrap(METRICS["roc_auc"], labels, a, b, rng=_rng())
     assert (pieces.lower, pieces.upper) == pytest.approx((whole.lower, whole.upper), rel=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------------------ functions
-@pytest.mark.parametrize("blocks", [None, 15])
 @pytest.mark.parametrize(
     ("name", "function"),
     [("f1", sk.f1_score), ("roc_auc", sk.roc_auc_score), ("brier", sk.brier_score_loss)],
 )
-def test_a_function_of_the_users_has_the_interval_of_the_metric_it_is(
-    name: str, function: WeightedFunction, blocks: int | None
-) -> None:
+def test_a_function_of_the_users_has_the_interval_of_the_metric_it_is(name: str, function: WeightedFunction) -> None:
     labels, a, b = _two_models(150)
     champion, challenger, asked = _outputs(name, a), _outputs(name, b), METRICS[name]
-    days = None if blocks is None else np.arange(150) % blocks
     own = of_function(function, greater_is_better=asked.greater_is_better)
     expected, found = (
-        paired_bootstrap(each, labels, champion, challenger, rng=_rng(), blocks=days, resamples=50)
-        for each in (asked, own)
+        paired_bootstrap(each, labels, champion, challenger, rng=_rng(), resamples=50) for each in (asked, own)
     )
     for field in ("champion", "challenger", "difference", "lower", "upper", "p_value"):
         assert getattr(found, field) == pytest.approx(getattr(expected, field), rel=1e-9)
@@ -184,16 +155,16 @@ def test_resamples_that_a_function_refuses_are_left_out() -> None:
 
 
 def test_a_function_refused_in_most_resamples_has_a_value_and_no_bounds() -> None:
-    labels, days = np.array([1, 0, 0, 0]), np.array([0, 1, 2, 3])
+    labels = np.array([1, 0, 0, 0])
 
     def only_whole(labels: NDArray[Any], outputs: NDArray[Any], *, sample_weight: NDArray[Any]) -> float:
         return 1.0 if len(labels) == 4 else math.nan
 
     asked = of_function(only_whole, greater_is_better=True)
-    found = bootstrap_interval(asked, labels, labels, rng=_rng(), blocks=days, resamples=50)
+    found = bootstrap_interval(asked, labels, labels, rng=_rng(), resamples=50)
     assert (found.value, found.lower, found.upper) == (1.0, None, None)
     assert "only_whole is undefined in" in found.note
-    pair = paired_bootstrap(asked, labels, labels, labels, rng=_rng(), blocks=days, resamples=50)
+    pair = paired_bootstrap(asked, labels, labels, labels, rng=_rng(), resamples=50)
     assert (pair.champion, pair.difference, pair.lower, pair.p_value) == (1.0, None, None, None)
     assert "of 50 resamples" in pair.note
 
@@ -216,13 +187,10 @@ def test_the_upper_bound_of_an_f1_of_0_is_that_of_the_share_of_hits_mapped_to_f1
     assert found.upper == pytest.approx(2 * hits / (1 + hits), rel=5e-3)
 
 
-def test_a_perfect_area_rests_on_the_smaller_class_or_on_the_blocks() -> None:
+def test_a_perfect_area_rests_on_the_smaller_class() -> None:
     labels = np.array([1, 1, 1, *[0] * 30])
-    by_rows = bootstrap_interval(METRICS["roc_auc"], labels, labels, rng=_rng())
-    by_days = bootstrap_interval(METRICS["roc_auc"], labels, labels, rng=_rng(), blocks=np.arange(33) % 11)
-    t = stats.t.ppf(0.95, [32, 10])
-    assert by_rows.lower == pytest.approx(3 / (3 + t[0] ** 2))
-    assert by_days.lower == pytest.approx(11 / (11 + t[1] ** 2))
+    found = bootstrap_interval(METRICS["roc_auc"], labels, labels, rng=_rng())
+    assert found.lower == pytest.approx(3 / (3 + stats.t.ppf(0.95, 32) ** 2))
 
 
 def test_one_defined_resample_of_two_has_no_spread() -> None:
@@ -269,17 +237,10 @@ def test_a_difference_that_every_unit_shows_has_the_p_value_of_a_sign_test() -> 
     assert found.p_value == pytest.approx(2 * 0.5**6)
 
 
-@pytest.mark.parametrize(
-    ("days", "certainty", "told"), [(2, 0.95, False), (4, 0.95, False), (5, 0.95, True), (5, 0.975, False)]
-)
-def test_few_days_that_happen_to_differ_alike_are_not_certainty(days: int, certainty: float, told: bool) -> None:
-    """The sign test of two days has a p-value of one half; bounds without width would pass the improvement gate."""
-    labels, day = np.ones(10 * days), np.repeat(np.arange(days), 10)
-    better = np.where(np.arange(labels.size) % 10, 1, 0)
-    worse = np.where(np.arange(labels.size) % 10 < 2, 0, 1)
-    found = paired_bootstrap(METRICS["accuracy"], labels, worse, better, rng=_rng(), blocks=day, certainty=certainty)
-    assert (found.lower is not None) is told
-    assert told or (found.difference is None and "too few" in found.note)
+def test_few_rows_that_happen_to_differ_alike_are_not_certainty() -> None:
+    labels = np.arange(4.0)
+    found = paired_bootstrap(METRICS["mae"], labels, labels + 1, labels, rng=_rng())
+    assert (found.difference, found.note) == (None, "all 4 rows differ alike, too few to tell their error")
 
 
 def test_more_resamples_settle_the_bounds() -> None:
@@ -295,15 +256,12 @@ def test_more_resamples_settle_the_bounds() -> None:
     assert spread(2000) < spread(20) / 3
 
 
-@pytest.mark.parametrize(("alone", "blocks"), [("one row only", None), ("one block only", [5, 5, 5])])
-def test_a_single_unit_says_nothing_of_its_error(alone: str, blocks: list[int] | None) -> None:
-    labels = [1.0, 2.0, 3.0] if blocks else [1.0]
-    found = bootstrap_interval(METRICS["mae"], labels, labels, rng=_rng(), blocks=blocks)
+def test_a_single_row_says_nothing_of_its_error() -> None:
+    found = bootstrap_interval(METRICS["mae"], [1.0], [1.0], rng=_rng())
     assert (found.value, found.lower, found.upper) == (0.0, None, None)
-    assert alone in found.note
-    pair = paired_bootstrap(METRICS["mae"], labels, labels, labels, rng=_rng(), blocks=blocks)
-    assert (pair.difference, pair.blocks) == (None, 1)
-    assert alone in pair.note
+    assert found.note == "one row only: it says nothing about another"
+    pair = paired_bootstrap(METRICS["mae"], [1.0], [1.0], [1.0], rng=_rng())
+    assert (pair.difference, pair.blocks, pair.note) == (None, 1, found.note)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +269,6 @@ def test_a_single_unit_says_nothing_of_its_error(alone: str, blocks: list[int] |
     [
         ({"certainty": 1.0}, "certainty"),
         ({"resamples": 1}, "resamples: found 1, expected at least 2"),
-        ({"blocks": [1, 2]}, r"blocks: found shape \(2,\), expected \(3,\)"),
     ],
 )
 def test_an_option_out_of_its_range_is_refused(given: dict[str, Any], message: str) -> None:

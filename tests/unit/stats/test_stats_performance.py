@@ -78,9 +78,9 @@ def test_the_others_are_resampled(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_blocks_make_every_metric_a_bootstrap_over_blocks(name: str) -> None:
+def test_blocks_make_every_metric_a_jackknife_over_blocks(name: str) -> None:
     alone, pair = _measure(name, blocks=DAYS), _measure_paired(name, blocks=DAYS)
-    assert alone.method == pair.method == "day-block bootstrap"
+    assert alone.method == pair.method == "day-block jackknife"
     assert (pair.blocks, _measure_paired(name).blocks) == (10, N)
     assert alone.lower != _measure(name).lower
     assert pair.lower != _measure_paired(name).lower
