@@ -25,6 +25,7 @@ NAMES = {
     "boolean": "`true`, `false`",
     "integer": "whole number",
     "number": "number",
+    "object": "keys and texts",
     "string": "text",
 }
 
@@ -101,7 +102,7 @@ def default_text(described: dict[str, Any], *, required: bool, section: object) 
     if section is not None and described.get("type") != "array":
         return ""
     default = described.get("default")
-    if default is None or default in ([], ""):
+    if default is None or default in ([], {}, ""):
         return "none"
     return f"`{default}`" if isinstance(default, str) else f"`{json.dumps(default).replace(chr(34), '')}`"
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vernal.act.serve import Server
-    from vernal.ports import CostSource
+    from vernal.adapters.sources.table import Table
+    from vernal.ports import CostSource, Lake
+    from vernal.spec import Project
 
 
 @contextmanager
@@ -43,7 +45,6 @@ def open_system(
     """
     from vernal.adapters.costs import MeteredCost
     from vernal.adapters.datasets import LocalDatasets
-    from vernal.adapters.lake import DeltaLake
     from vernal.adapters.notify import FileNotifier
     from vernal.adapters.registry import MlflowRegistry
     from vernal.adapters.state import open_store
@@ -57,7 +58,7 @@ def open_system(
             project=project,
             clock=clock or SystemClock(),
             store=store,
-            lake=DeltaLake(project.lake_path, inbox_path=project.inbox_path),
+            lake=_lake(project),
             datasets=LocalDatasets(project.home / "datasets"),
             registry=MlflowRegistry(project.registry_uri, artifact_root=project.artefacts_path),
             trainer=SubprocessTrainer(project.jobs_path),
@@ -68,6 +69,26 @@ def open_system(
         )
     finally:
         store.close()
+
+
+def _lake(project: Project) -> Lake:
+    """Return the embedded lake, or the user's own tables in its place where model files name some."""
+    from vernal.adapters.lake import DeltaLake
+
+    embedded = DeltaLake(project.lake_path, inbox_path=project.inbox_path)
+    if not any(project.source(name).tables for name in project.models):
+        return embedded
+    from vernal.adapters.sources import SourcedLake, open_sources
+
+    return SourcedLake(embedded, open_sources(project))
+
+
+def open_tables(start: Path | None = None) -> tuple[Project, dict[tuple[str, str], Table]]:
+    """Return the project in or above a folder and the user's own tables that it reads, by model and kind."""
+    from vernal.adapters.sources import open_sources
+
+    project = load_project(start or Path.cwd())
+    return project, open_sources(project)
 
 
 def _is_missing(state_url: str) -> bool:

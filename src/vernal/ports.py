@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from vernal.profile import Baseline, Profile
     from vernal.records import (
         Approval,
         ApprovalKind,
@@ -252,6 +253,13 @@ class NewRows(NamedTuple):
     version: int
 
 
+class CountedHours(NamedTuple):
+    """Hours counted as a whole, in place of what was stored of them, and the version they are as of."""
+
+    profiles: dict[datetime, Profile]
+    version: int | None
+
+
 class Lake(Protocol):
     """Predictions and labels of every model, in append-only versioned tables.
 
@@ -294,6 +302,16 @@ class Lake(Protocol):
         self, model: str, kind: str, version: int | None, *, columns: Sequence[str] | None = None
     ) -> NewRows | None:
         """Return the rows added after ``version`` (all rows for ``None``), or ``None`` while there is no table."""
+        ...
+
+    def count_hours(
+        self, model: str, baseline: Baseline, *, since: int | None, start: datetime, end: datetime
+    ) -> CountedHours | None:
+        """Return the profiles of the hours of ``[start, end)`` whose predictions have changed since a version.
+
+        For lakes that cannot tell new rows from old ones, or that count by themselves: each such hour is counted as a
+        whole, also those that have lost their rows. ``None`` if the rows of :meth:`since` are to be counted instead.
+        """
         ...
 
     def inbox(self, model: str) -> tuple[tuple[str, str, Path], ...]:
@@ -466,6 +484,7 @@ class Notifier(Protocol):
 
 __all__ = [
     "CostSource",
+    "CountedHours",
     "Datasets",
     "Lake",
     "ModelLoader",

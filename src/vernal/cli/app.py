@@ -23,6 +23,7 @@ from vernal.cli.retrain import retrain
 from vernal.cli.rollout import rollback, rollout
 from vernal.cli.runs import runs
 from vernal.cli.schema import schema
+from vernal.cli.source import source
 from vernal.cli.status import status
 from vernal.cli.tick import tick
 from vernal.cli.up import up
@@ -30,7 +31,7 @@ from vernal.cli.why import why
 
 VERBS = {
     "Start": (init, demo, schema),
-    "Look, changing nothing": (check, why, status, runs, rollout, approvals, compare),
+    "Look, changing nothing": (check, why, status, runs, rollout, approvals, source, compare),
     "Let Vernal work": (tick, up, ingest, outbox),
     "Decide yourself": (retrain, approve, reject, rollback),
 }

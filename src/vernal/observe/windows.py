@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from vernal.ports import Lake, StateStore
+    from vernal.ports import CountedHours, Lake, StateStore
     from vernal.spec import ModelSpec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,10 +66,13 @@ def profile_new_rows(
 
     With ``since=None`` (a new baseline means a new grid) the longest window is counted again from the lake.
     """
+    start = now - max(lengths_of(spec))
+    counted = lake.count_hours(spec.model, baseline, since=since, start=start, end=now)
+    if counted is not None:
+        return _replaced(store, spec.model, baseline_version, counted)
     columns = (Predictions.EVENT_TIME, *spec.features.names)
     if since is None:
         version = lake.version(spec.model, "predictions")
-        start = now - max(lengths_of(spec))
         rows = lake.scan(spec.model, "predictions", columns=columns, start=start, end=now, version=version)
     else:
         added = lake.since(spec.model, "predictions", since, columns=columns)
@@ -88,6 +91,24 @@ def profile_new_rows(
             if hour.hour in fresh:
                 merged[hour.hour] = fresh[hour.hour].merge(Profile.from_bytes(hour.data))
     return Hours(fresh, merged, rows.num_rows, version)
+
+
+def _replaced(store: StateStore, model: str, baseline_version: str, counted: CountedHours) -> Hours:
+    """Return hours that were counted as a whole; what they add to those stored may be less than nothing."""
+    profiles, version = counted
+    if not profiles:
+        return Hours({}, {}, 0, version)
+    stored = store.hour_profiles(model, baseline_version, start=min(profiles), end=max(profiles) + timedelta(hours=1))
+    before = {hour.hour: Profile.from_bytes(hour.data) for hour in stored if hour.hour in profiles}
+    changed = {hour: now for hour, now in profiles.items() if now != before.get(hour) and (now.rows or hour in before)}
+    added = {hour: _difference(now, before.get(hour)) for hour, now in changed.items()}
+    return Hours(added, changed, sum(max(0, part.rows) for part in added.values()), version)
+
+
+def _difference(now: Profile, before: Profile | None) -> Profile:
+    if before is None:
+        return now
+    return Profile(grid_id=now.grid_id, rows=now.rows - before.rows, counts=now.counts - before.counts, moments=None)
 
 
 class Roller:

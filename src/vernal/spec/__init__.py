@@ -11,6 +11,7 @@ from vernal.spec.model import ModelSpec, MonitoringSpec
 from vernal.spec.project import NotificationsSpec, ProjectBudgetSpec, ProjectSpec, RatesSpec
 from vernal.spec.rollout import RolloutSpec, StepSpec
 from vernal.spec.schema import json_schema
+from vernal.spec.source import Source, SourceKind, SourceSpec, SourceTable
 from vernal.spec.triggers import DriftTrigger, PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
 
 __all__ = [
@@ -35,6 +36,10 @@ __all__ = [
     "RatesSpec",
     "RolloutSpec",
     "ScheduleTrigger",
+    "Source",
+    "SourceKind",
+    "SourceSpec",
+    "SourceTable",
     "StepSpec",
     "Task",
     "TrainingSpec",

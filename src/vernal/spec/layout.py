@@ -11,9 +11,10 @@ from typing import Final
 from vernal.errors import ProjectError
 from vernal.spec.model import ModelSpec
 from vernal.spec.project import ProjectSpec
+from vernal.spec.source import Source, source_of
 from vernal.spec.wording import guess
 
-_SQLITE_FILE: Final = re.compile(r"(?P<scheme>sqlite(\+\w+)?):///(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
+_DATABASE_FILE: Final = re.compile(r"(?P<scheme>(sqlite|duckdb)(\+\w+)?):///(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,20 @@ class Project:
             )
         return self.models[name]
 
+    def source(self, name: str) -> Source:
+        """Return where a model's predictions and labels are read from, with the project's defaults and absolute paths.
+
+        Raises
+        ------
+        ProjectError
+            If the project has no model of that name.
+        """
+        found = source_of(self.model(name).source, self.spec.source)
+        tables = found.tables
+        if found.kind in {"parquet", "delta"}:
+            tables = {kind: table._replace(place=str(self.root / table.place)) for kind, table in tables.items()}
+        return found._replace(url=None if found.url is None else self._absolute(found.url), tables=tables)
+
     def code_path(self, name: str) -> Path:
         """Return the absolute path of a model's Python file.
 
@@ -108,7 +123,7 @@ class Project:
         return code_path(self.files[self.model(name).model], self.model(name).code)
 
     def _absolute(self, url: str) -> str:
-        match = _SQLITE_FILE.fullmatch(url)
+        match = _DATABASE_FILE.fullmatch(url)
         if match is None:
             return url
         return f"{match['scheme']}:///{self.root / match['path']}{match['query'] or ''}"

@@ -17,7 +17,8 @@ from vernal.spec.model import ModelSpec
 from vernal.spec.model_files import ModelFile, model_files
 from vernal.spec.problems import problems_in
 from vernal.spec.project import DEFAULT_MODELS, ProjectSpec
-from vernal.spec.wording import shown
+from vernal.spec.source import SourceDefaults, source_faults
+from vernal.spec.wording import key_path, shown
 
 PROJECT_FILE: Final = "vernal.yaml"
 
@@ -88,6 +89,8 @@ def load_project(start: Path) -> Project:
         loaded = _load(file.path, ModelSpec, name=file.name)
         problems += _in_order(_model_problems(file, loaded, owners, listed=patterns != DEFAULT_MODELS))
         if loaded.spec is not None:
+            if project.spec is not None:
+                problems += _in_order(_source_problems(file, loaded, project.spec.source))
             models[loaded.spec.model] = loaded.spec
     if problems or project.spec is None:
         raise SpecError(tuple(problems))
@@ -154,6 +157,17 @@ def _model_problems(
         if owner is not file:
             message = f"got {shown(name)}, the name of the model in {owner.name} already; expected another one"
             problems.append(Problem(file.name, document.line(("model",)), "model", message))
+    return problems
+
+
+def _source_problems(file: ModelFile, loaded: _Loaded[ModelSpec], defaults: SourceDefaults) -> list[Problem]:
+    """Return what is wrong with a model's source together with what the project says about all of them."""
+    if loaded.spec is None or loaded.document is None:
+        return []
+    problems = []
+    for fault in source_faults(loaded.spec.source, defaults, loaded.spec.features):
+        location = ("source", *fault.at)
+        problems.append(Problem(file.name, loaded.document.line(location), key_path(location), fault.message))
     return problems
 
 

@@ -15,6 +15,7 @@ from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, Pol
 from vernal.spec.labels import LabelsSpec
 from vernal.spec.metrics import DEFAULT_LEVEL, METRICS, MetricName, Task, default_metric, misfit, out_of_range
 from vernal.spec.rollout import RolloutSpec
+from vernal.spec.source import SourceSpec
 from vernal.spec.triggers import TriggersSpec
 from vernal.spec.wording import guess, shown
 
@@ -80,6 +81,9 @@ class ModelSpec(Section):
     labels: LabelsSpec = Field(default=LabelsSpec(), description="Which labels count, and how much.")
     features: FeaturesSpec = Field(
         description="The columns the model predicts from.", examples=[{"numerical": ["amount"]}]
+    )
+    source: SourceSpec = Field(
+        default=SourceSpec(), description="Where predictions and labels are read from; the embedded lake by default."
     )
     metric: Annotated[MetricName, DefaultNote("accuracy; mae for regression")] = Field(
         default_factory=_unstated,

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from vernal.spec.base import Duration, Fraction, ListOf, Money, Section
+from vernal.spec.source import SourceDefaults
 from vernal.spec.wording import shown
 
 DEFAULT_MODELS: Final = ("*.yaml", "models/*.yaml")
@@ -107,6 +108,10 @@ class ProjectSpec(Section):
     lake: LocalPath = Field(
         default=".vernal/lake",
         description="Folder of the prediction and label tables (Delta), relative to the project.",
+    )
+    source: SourceDefaults = Field(
+        default=SourceDefaults(),
+        description="What models share whose predictions and labels are in tables of your own; see there.",
     )
     registry: Annotated[str, AfterValidator(_tracking_uri)] = Field(
         default="sqlite:///.vernal/mlflow.db",

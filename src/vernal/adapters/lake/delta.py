@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from vernal.ports import CountedHours
+    from vernal.profile import Baseline
+
 KINDS: Final = {
     "predictions": Predictions.ALL,
     "labels": Labels.ALL,
@@ -159,6 +162,18 @@ class DeltaLake:
         training sets can still be read, and :meth:`since` delivers no row again.
         """
         return self._table(model, kind).compact(more_than=more_than)
+
+    def count_hours(
+        self,
+        model: str,  # noqa: ARG002 - the port's signature
+        baseline: Baseline,  # noqa: ARG002 - the port's signature
+        *,
+        since: int | None,  # noqa: ARG002 - the port's signature
+        start: datetime,  # noqa: ARG002 - the port's signature
+        end: datetime,  # noqa: ARG002 - the port's signature
+    ) -> CountedHours | None:
+        """Return ``None``: :meth:`since` tells exactly which rows are new."""
+        return None
 
     def inbox(self, model: str) -> tuple[tuple[str, str, Path], ...]:
         """Return the segments that clients have left: ``(kind, segment id, Parquet file)``, oldest first."""
