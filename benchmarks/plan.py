@@ -168,7 +168,7 @@ def window_case(folder: Path, *, days: int, rows_per_hour: int) -> Case:
 
 
 def _window(folder: Path, mode: str, days: int) -> Entry:
-    what = {"incremental": "stored hours and one new", "rescan": "every row again"}[mode]
+    what = {"incremental": "rolled on by the new hour", "rescan": "every row again"}[mode]
     return Entry(
         name=f"{mode}-{days}",
         title=f"{days} day{'s' if days > 1 else ''}, {what}",

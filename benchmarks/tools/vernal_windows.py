@@ -1,11 +1,12 @@
-"""The hourly check of a window, from stored hourly profiles or from the window's rows.
+"""The hourly check of a window: rolled on as a check of Vernal does it, or from the window's rows.
 
 vernal_windows.py prepare FOLDER HOURS
 vernal_windows.py incremental FOLDER HOURS
 vernal_windows.py rescan FOLDER HOURS
 
-The rows lie in one file per day with a row group per hour; profiles lie in a table of blobs, as in the state store.
-The last hour is the new one: only its rows exist, so the incremental check counts it first.
+The rows lie in one file per day with a row group per hour; profiles and the windows of the hour before lie in tables
+of blobs, as in the state store. The last hour is the new one: only its rows exist, so the incremental check counts it
+first.
 """
 
 from __future__ import annotations
@@ -16,41 +17,88 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from vernal_rows import ParquetRows, baseline_of, profile_of, verdict
 
+from vernal.observe.windows import EPOCH, Hours, Roller
 from vernal.profile import Baseline, Profile, merge_all
+from vernal.records import HourProfile, WindowProfile
+
+if TYPE_CHECKING:
+    from vernal.ports import StateStore
 
 _DAY = 24
+_VERSION = "1"
+_NOTHING_NEW = Hours({}, {}, 0, None)
 
 
 def prepare(folder: Path, hours: int) -> None:
-    """Write the rows of all hours, the baseline, and the profiles of all hours but the last."""
+    """Write the rows of all hours, the baseline, and the profiles of all hours but the last and their windows."""
     baseline = baseline_of(ParquetRows(folder / "reference.parquet"))
     (folder / "baseline.bin").write_bytes(baseline.to_bytes())
     (folder / "hours.sqlite").unlink(missing_ok=True)
-    with closing(sqlite3.connect(folder / "hours.sqlite")) as store, store:
-        store.execute("CREATE TABLE hours (hour INTEGER PRIMARY KEY, profile BLOB NOT NULL)")
-        for hour in range(hours - 1):
-            rows = ParquetRows(_day_of(folder, hour), [hour % _DAY])
-            store.execute("INSERT INTO hours VALUES (?, ?)", (hour, profile_of(baseline, rows).to_bytes()))
+    with closing(sqlite3.connect(folder / "hours.sqlite")) as file, file:
+        file.execute("CREATE TABLE hours (hour INTEGER PRIMARY KEY, profile BLOB NOT NULL)")
+        file.execute("CREATE TABLE windows (hours INTEGER PRIMARY KEY, profile BLOB NOT NULL)")
+        for hour in range(-1, hours - 1):  # of the hour before the first no rows are kept: it passes out of the window
+            rows = ParquetRows(_day_of(folder, max(hour, 0)), [hour % _DAY])
+            file.execute("INSERT INTO hours VALUES (?, ?)", (hour, profile_of(baseline, rows).to_bytes()))
+        for days in range(1, hours // _DAY + 1):
+            length = timedelta(days=days)
+            window = _roller(_Blobs(file), baseline, hours=_NOTHING_NEW).roll(length, now=_at(hours - 1))
+            file.execute("INSERT INTO windows VALUES (?, ?)", (_DAY * days, window.stored(_VERSION).data))
 
 
 def incremental(folder: Path, baseline: Baseline, first: int, last: int) -> Profile:
-    """Count the new hour and merge the stored ones with it."""
+    """Count the new hour, and roll the window of the hour before on by it."""
     new = profile_of(baseline, ParquetRows(_day_of(folder, last), [last % _DAY]))
-    with closing(sqlite3.connect(folder / "hours.sqlite")) as store:
-        blobs = [blob for (blob,) in store.execute("SELECT profile FROM hours WHERE hour >= ?", (first,))]
-    return merge_all(baseline, [*blobs, new.to_bytes()])
+    hours = Hours({_at(last): new}, {_at(last): new}, new.rows, None)
+    with closing(sqlite3.connect(folder / "hours.sqlite")) as file:
+        store = _Blobs(file)
+        roller = _roller(store, baseline, hours=hours, last=store.window(last - first + 1, until=last))
+        return roller.roll(timedelta(hours=last - first + 1), now=_at(last + 1)).profile
 
 
 def rescan(folder: Path, baseline: Baseline, first: int, last: int) -> Profile:
     """Count every row of the window."""
     days = [profile_of(baseline, ParquetRows(_day_of(folder, hour))) for hour in range(first, last, _DAY)]
     return merge_all(baseline, [day.to_bytes() for day in days])
+
+
+class _Blobs:
+    """As much of a state store as a window rolls on with."""
+
+    def __init__(self, file: sqlite3.Connection) -> None:
+        self._file = file
+
+    def hour_profiles(self, _model: str, _version: str, *, start: datetime, end: datetime) -> tuple[HourProfile, ...]:
+        asked = "SELECT hour, profile FROM hours WHERE hour >= ? AND hour < ? ORDER BY hour"
+        found = self._file.execute(asked, (_hour(start), _hour(end)))
+        return tuple(HourProfile(hour=_at(hour), data=data) for hour, data in found)
+
+    def window(self, hours: int, *, until: int) -> WindowProfile:
+        (data,) = self._file.execute("SELECT profile FROM windows WHERE hours = ?", (hours,)).fetchone()
+        return WindowProfile(
+            hours=hours, baseline_version=_VERSION, first=_at(until - hours), until=_at(until), data=data
+        )
+
+
+def _roller(store: _Blobs, baseline: Baseline, *, hours: Hours, last: WindowProfile | None = None) -> Roller:
+    stored = {} if last is None else {last.hours: last}
+    whole = cast("StateStore", store)
+    return Roller(whole, "model", baseline=baseline, baseline_version=_VERSION, stored=stored, hours=hours)
+
+
+def _at(hour: int) -> datetime:
+    return EPOCH + timedelta(hours=hour)
+
+
+def _hour(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(hours=1)
 
 
 def _day_of(folder: Path, hour: int) -> Path:
