@@ -10,7 +10,9 @@ from vernal.profile.distribution import Bar, SpecialBar, distribution
 from vernal.profile.grid import CategoryGrid, FeatureKind, NumericalGrid
 from vernal.profile.hourly import profile_by_hour
 from vernal.profile.kinds import kind_of
+from vernal.profile.reference import Reference
 from vernal.profile.source import ColumnSource, TableSource
+from vernal.profile.weekly import WeeklyCounts, count_weekly
 
 __all__ = [
     "Bar",
@@ -24,12 +26,15 @@ __all__ = [
     "Homogeneity",
     "NumericalGrid",
     "Profile",
+    "Reference",
     "SpecialBar",
     "Summary",
     "TableSource",
+    "WeeklyCounts",
     "build_baseline",
     "compare",
     "compare_profiles",
+    "count_weekly",
     "distribution",
     "empty_profile",
     "kind_of",

@@ -120,6 +120,30 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         )
         return Baseline(grids=grids, offsets=offsets_of(grids), grid_id=grid_id, reference=reference)
 
+    def beside(self, other: Baseline) -> Baseline:
+        """Return the baseline of the features of both, whose references may have other rows.
+
+        Its ``rows`` are this one's.
+
+        Raises
+        ------
+        ProfileError
+            If a feature is in both.
+        """
+        twice = sorted({*self.features} & {*other.features})
+        if twice:
+            raise ProfileError(f"features: found {', '.join(twice)} in both baselines, expected other names")
+        grids = self.grids + other.grids
+        grid_id = grid_digest(grids)
+        one, two = self.reference, other.reference
+        reference = Profile(
+            grid_id=grid_id,
+            rows=one.rows,
+            counts=np.concatenate((one.counts, two.counts)),
+            moments=None if one.moments is None or two.moments is None else np.concatenate((one.moments, two.moments)),
+        )
+        return Baseline(grids=grids, offsets=offsets_of(grids), grid_id=grid_id, reference=reference)
+
     def to_bytes(self) -> bytes:
         """Return the baseline as compact, checksummed bytes, to be read back by :meth:`from_bytes`."""
         content = {"grids": [describe(grid) for grid in self.grids], "reference": self.reference.to_bytes()}

@@ -20,10 +20,12 @@ _CODEC: Final = "zstd"
 
 PROFILE: Final = b"VNPR"
 BASELINE: Final = b"VNBL"
+WEEKLY: Final = b"VNWK"
+REFERENCE: Final = b"VNRF"
 MOMENTS: Final = 5
 """Numbers kept per numerical feature."""
 
-_NAMES: Final = {PROFILE: "profile", BASELINE: "baseline"}
+_NAMES: Final = {PROFILE: "profile", BASELINE: "baseline", WEEKLY: "counts by hour of the week", REFERENCE: "reference"}
 
 
 class _Counted(msgspec.Struct, frozen=True, array_like=True):
@@ -95,8 +97,8 @@ def encode_profile(
         grid_id=grid_id,
         rows=rows,
         cells=counts.size,
-        gaps=_pack(np.diff(occupied, prepend=0)),
-        counts=_pack(counts[occupied]),
+        gaps=pack(np.diff(occupied, prepend=0)),
+        counts=pack(counts[occupied]),
         moments=None if moments is None else _planes(moments.astype("<f8")),
     )
     return seal(PROFILE, _encoder.encode(content))
@@ -112,8 +114,8 @@ def decode_profile(data: bytes) -> Sparse:
     """
     try:
         found = _decoder.decode(unseal(PROFILE, data))
-        occupied = np.cumsum(_unpack(found.gaps))
-        counts = _unpack(found.counts)
+        occupied = np.cumsum(unpack(found.gaps))
+        counts = unpack(found.counts)
         moments = None if found.moments is None else _unplanes(found.moments, "<f8").reshape(-1, MOMENTS)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ProfileError(f"profile: found content that does not decode ({error})") from None
@@ -130,14 +132,15 @@ def decode_profile(data: bytes) -> Sparse:
     )
 
 
-def _pack(values: npt.NDArray[np.int64]) -> tuple[int, bytes]:
+def pack(values: npt.NDArray[np.int64]) -> tuple[int, bytes]:
     """Return whole numbers in as few bytes each as the largest needs."""
     largest = int(values.max(initial=0))
     width = next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width - (width == 8)))  # noqa: PLR2004 - signed
     return width, _planes(values.astype(f"<u{width}"))
 
 
-def _unpack(packed: tuple[int, bytes]) -> npt.NDArray[np.int64]:
+def unpack(packed: tuple[int, bytes]) -> npt.NDArray[np.int64]:
+    """Return the whole numbers that :func:`pack` packed; ``ValueError`` if they cannot be."""
     width, data = packed
     if width not in {1, 2, 4, 8}:
         raise ValueError(f"numbers of {width} bytes")
