@@ -12,7 +12,15 @@ from typing import Any
 
 import msgspec
 
-from vernal.records import CheckEvidence, Decision, FeatureDrift, PerformanceEvidence, Record, TriggerResult
+from vernal.records import (
+    CheckEvidence,
+    Decision,
+    DriftEvidence,
+    FeatureDrift,
+    PerformanceEvidence,
+    Record,
+    TriggerResult,
+)
 
 _MOST_FEATURES = 3
 _NOTABLE = 0.01
@@ -110,9 +118,14 @@ def _seen(evidence: CheckEvidence) -> Iterator[str]:
         yield f"{_count(evidence.quarantined, 'row')} could not be used and went to quarantine."
     if evidence.performance is not None:
         yield from _performed(evidence.performance)
+    for drift in (evidence.short_drift, evidence.drift):
+        if drift is not None:
+            window = f"{drift.rows:,} predictions since {_moment(drift.window_start)}"
+            yield from _drifted(drift, window)
     if evidence.drift is not None:
-        window = f"{evidence.drift.rows:,} predictions since {_moment(evidence.drift.window_start)}"
-        yield from _drifted(evidence.drift.features, window)
+        newest = evidence.short_drift if evidence.short_drift and evidence.short_drift.rows else evidence.drift
+        yield from _odd(newest.features)
+        yield from _beside(evidence.drift)
     since = f" since the last training cut at {_moment(evidence.labels_since)}" if evidence.labels_since else ""
     yield f"{_count(evidence.new_labels, 'label')} had arrived{since}."
     if evidence.new_proxies:
@@ -144,18 +157,24 @@ def _performed(evidence: PerformanceEvidence) -> Iterator[str]:
         yield f"{_count(missing, 'label')} of {evidence.issued:,} were missing ({1 - evidence.coverage:.0%})."
 
 
-def _drifted(features: Sequence[FeatureDrift], window: str) -> Iterator[str]:
+def _drifted(drift: DriftEvidence, window: str) -> Iterator[str]:
+    features = drift.features
     scored = [one for one in features if one.score is not None and one.critical is not None]
     if not scored:
-        yield f"No feature could be compared with the baseline ({window})."
+        yield f"No feature could be compared with {drift.against} ({window})."
         return
     real = [one for one in scored if (one.score or 0.0) > (one.critical or 0.0)]
     differ = "differs" if len(real) == 1 else "differ"
-    yield f"{len(real)} of {_count(len(scored), 'feature')} {differ} from the baseline by more than chance ({window})."
+    share = f"{len(real)} of {_count(len(scored), 'feature')}"
+    yield f"{share} {differ} from {drift.against} by more than chance ({window})."
     far = sorted(real, key=lambda one: one.score or 0.0, reverse=True)[:_MOST_FEATURES]
     if far:
         told = ", ".join(f"{one.feature} ({one.statistic} {one.score:.3f})" for one in far)
         yield f"Farthest: {told}. Whether that matters is for the drift trigger's thresholds to say."
+
+
+def _odd(features: Sequence[FeatureDrift]) -> Iterator[str]:
+    """Tell of values that are missing, unknown or out of range more often than they were."""
     for one in features:
         then, now = one.reference_null_share, one.null_share
         if then is not None and now is not None and now - then > _NOTABLE:
@@ -165,6 +184,15 @@ def _drifted(features: Sequence[FeatureDrift], window: str) -> Iterator[str]:
             yield f"{one.feature} had an unknown category in {one.new_share:.1%} of the rows{usual}."
         if one.out_of_range_share is not None and one.out_of_range_share > _NOTABLE:
             yield f"{one.feature} was outside the baseline's range in {one.out_of_range_share:.1%} of the rows."
+
+
+def _beside(drift: DriftEvidence) -> Iterator[str]:
+    """Tell of predictions, scores and labels where they moved beyond chance."""
+    then = {"label": "those of the training data"}
+    for one in (*drift.answers, *(() if drift.labels is None else (drift.labels,))):
+        if one.score is not None and one.critical is not None and one.score > one.critical:
+            known = then.get(one.feature, "those on the champion's holdout")
+            yield f"The {one.feature}s differ from {known} by more than chance ({one.statistic} {one.score:.3f})."
 
 
 def _said(trigger: TriggerResult) -> str:

@@ -136,8 +136,33 @@ def test_a_metric_that_is_undefined_says_why() -> None:
 def test_only_what_is_beyond_chance_counts_as_different_and_the_farthest_come_first() -> None:
     names = [feature("a", 0.02), feature("b", 0.4), feature("c", 0.005), feature("d", 0.2), feature("e", 0.3)]
     text = saw(seen(drift=drifted(*names)))
-    assert "4 of 5 features differ from the baseline by more than chance (9,000 predictions since" in text
+    assert "4 of 5 features differ from the training data by more than chance (9,000 predictions since" in text
     assert "Farthest: b (psi 0.400), e (psi 0.300), d (psi 0.200)." in text
+
+
+def test_both_windows_are_told_of_the_shorter_first() -> None:
+    short = drifted(feature("a", 0.4)).evolve(rows=800, against="the training data of the same hours of the week")
+    text = saw(seen(drift=drifted(feature("a", 0.005)), short_drift=short))
+    day, week = text.split("by more than chance (800", 1)
+    assert "1 of 1 feature differs from the training data of the same hours of the week" in day
+    assert "0 of 1 feature differ from the training data by more than chance (9,000" in week
+
+
+def test_what_is_odd_is_told_once_of_the_newest_rows() -> None:
+    short = drifted(feature("a", null_share=0.3, reference_null_share=0.0))
+    week = drifted(feature("a", null_share=0.1, reference_null_share=0.0))
+    text = saw(seen(drift=week, short_drift=short))
+    assert "a was missing in 30.0%" in text
+    assert "10.0%" not in text
+    assert "10.0%" in saw(seen(drift=week, short_drift=short.evolve(rows=0)))
+
+
+def test_predictions_and_labels_are_named_where_they_moved() -> None:
+    answers = (feature("prediction", 0.001), feature("score", 0.4))
+    text = saw(seen(drift=drifted(feature("a")).evolve(answers=answers, labels=feature("label", 0.5))))
+    assert "The scores differ from those on the champion's holdout by more than chance (psi 0.400)." in text
+    assert "The labels differ from those of the training data by more than chance (psi 0.500)." in text
+    assert "The predictions" not in text
 
 
 def test_no_difference_names_no_feature() -> None:

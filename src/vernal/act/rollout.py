@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from vernal.act.messages import PROMOTED, about_run
 from vernal.decide.rollout import Action, next_move
+from vernal.observe.reference import LABEL, build_reference
 from vernal.observe.rollout import rollout_evidence
-from vernal.observe.windows import feature_kinds
-from vernal.profile import build_baseline
-from vernal.records import Champion, Decision, Phase, RolloutState, Route, Transition
+from vernal.records import Champion, Decision, Phase, Predictions, RolloutState, Route, Transition
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from vernal.act.system import System
     from vernal.decide.rollout import Move
-    from vernal.records import RolloutEvidence, Run
+    from vernal.profile import Reference
+    from vernal.records import RolloutEvidence, Run, TrainingSet
     from vernal.spec import ModelSpec
 
 
@@ -82,8 +82,7 @@ def promote(system: System, run: Run, now: datetime, decision: Decision) -> Tran
     training_set, version = run.facts.training_set, run.facts.version
     assert training_set is not None  # noqa: S101 - a run that gets here has built one
     assert version is not None  # noqa: S101 - and registered its candidate
-    kinds = feature_kinds(system.project.models[run.model])
-    rows = system.datasets.read(Path(training_set.training_path), columns=tuple(kinds))
+    reference = _reference(system, run, training_set)
     outcome = f"version {version} is the champion; {decision.reason}"
     alert = about_run(
         run, PROMOTED, at=now, severity="info", title=f"{run.model}: version {version} promoted", body=outcome
@@ -104,7 +103,7 @@ def promote(system: System, run: Run, now: datetime, decision: Decision) -> Tran
             importances=None if run.facts.training is None else run.facts.training.importances,
         ),
         route=Route(model=run.model, champion=version, updated_at=now),
-        baseline=build_baseline(rows, kinds).to_bytes(),
+        baseline=reference.to_bytes(),
         baseline_version=version,
         messages=(alert,),
     )
@@ -132,6 +131,16 @@ def roll_back(run: Run, now: datetime, reason: str, *, actor: str) -> Transition
 def state_after(state: RolloutState, now: datetime) -> RolloutState:
     """Return the rollout one step further."""
     return state.evolve(started_at=(*state.started_at, now))
+
+
+def _reference(system: System, run: Run, training_set: TrainingSet) -> Reference:
+    training = run.facts.training
+    assert training is not None  # noqa: S101 - the candidate was trained
+    spec = system.project.models[run.model]
+    columns = (*spec.features.names, LABEL, Predictions.EVENT_TIME)
+    rows = system.datasets.read(Path(training_set.training_path), columns=columns)
+    scored = system.datasets.read(Path(training.scores_path), columns=(Predictions.PREDICTION, Predictions.SCORE))
+    return build_reference(spec, rows, scored)
 
 
 def _look(system: System, spec: ModelSpec, run: Run, duration: timedelta) -> tuple[RolloutEvidence, Move]:

@@ -109,7 +109,9 @@ def _measured(evidence: CheckEvidence) -> list[tuple[str, str]]:
     return [
         ("champion", "none yet" if evidence.champion is None else f"version {evidence.champion}"),
         ("performance", live),
-        ("drift", _drift(evidence.drift)),
+        ("drift", _drift(evidence.short_drift)),
+        ("drift" if evidence.short_drift is None else "", _drift(evidence.drift)),
+        ("", _beside(evidence.drift)),
         ("labels", f"{evidence.new_labels} new{since}{proxies}"),
         ("notes", "; ".join(evidence.notes)),
     ]
@@ -122,6 +124,14 @@ def _drift(drift: DriftEvidence | None) -> str:
     top = ", ".join(f"{feature.feature} {feature.statistic} {feature.score:.3f}" for feature in ranked[:MOST_FEATURES])
     window = f"{drift.rows} predictions since {moment(drift.window_start)} UTC"
     return f"{window}; highest {top}" if top else window
+
+
+def _beside(drift: DriftEvidence | None) -> str:
+    if drift is None:
+        return ""
+    beside = (*drift.answers, *(() if drift.labels is None else (drift.labels,)))
+    told = [f"{one.feature}s {one.statistic} {one.score:.3f}" for one in beside if one.score is not None]
+    return f"beside them: {', '.join(told)}" if told else ""
 
 
 def _answer(result: TriggerResult) -> str:

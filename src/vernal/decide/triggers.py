@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from vernal.decide.directions import sign, surely_worse, worse
+from vernal.decide.drift import judge_drift
 from vernal.records import TriggerKind, TriggerResult
 
 if TYPE_CHECKING:
-    from vernal.records import CheckEvidence, DriftEvidence, FeatureDrift, Measure, ModelState, PerformanceEvidence
-    from vernal.spec import DriftTrigger, PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
+    from vernal.records import CheckEvidence, Measure, ModelState, PerformanceEvidence
+    from vernal.spec import PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
 
 URGENCY = (TriggerKind.PERFORMANCE, TriggerKind.DRIFT, TriggerKind.VOLUME, TriggerKind.SCHEDULE)
 
@@ -25,7 +26,8 @@ def judge(spec: TriggersSpec, evidence: CheckEvidence, state: ModelState) -> tup
     if spec.performance is not None:
         results.append(judge_performance(spec.performance, evidence.performance))
     if spec.drift is not None:
-        results.append(judge_drift(spec.drift, evidence.drift))
+        importances = None if state.champion is None else state.champion.importances
+        results.append(judge_drift(spec.drift, evidence, importances=importances))
     if spec.volume is not None:
         results.append(judge_volume(spec.volume, evidence))
     if spec.schedule is not None:
@@ -63,41 +65,6 @@ def _worth(measure: Measure) -> float:
     return measure.rows if measure.effective_rows is None else measure.effective_rows
 
 
-def judge_drift(spec: DriftTrigger, evidence: DriftEvidence | None) -> TriggerResult:
-    """Fire when enough features drifted from the baseline and, after a run, also from that run's window."""
-    if evidence is None:
-        return _insufficient(TriggerKind.DRIFT, "no baseline yet, so there is nothing to compare with")
-    if evidence.rows < spec.min_rows:
-        return _insufficient(TriggerKind.DRIFT, f"{evidence.rows} rows in the window < {spec.min_rows} needed")
-    watched = [feature for feature in evidence.features if not spec.features or feature.feature in spec.features]
-    drifted = [feature for feature in watched if has_drifted(spec, feature)]
-    if not _enough(spec, len(drifted), len(watched)):
-        return TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason=_calm(spec, watched, drifted))
-    moved_again = {feature.feature for feature in evidence.since_last_run if has_drifted(spec, feature)}
-    moved_again &= {feature.feature for feature in drifted}
-    if evidence.since_last_run and not _enough(spec, len(moved_again), len(watched)):
-        names = ", ".join(feature.feature for feature in drifted[:3])
-        again = f"only {len(moved_again)}" if moved_again else "none"
-        reason = (
-            f"{len(drifted)} of {len(watched)} features differ from the baseline ({names}), "
-            f"but {again} also from the window of the last run"
-        )
-        return TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason=reason)
-    ranked = sorted(drifted, key=lambda feature: feature.score or 0.0, reverse=True)
-    worst = ", ".join(f"{f.feature} {f.statistic} {f.score:.3f} > {_threshold(spec, f):g}" for f in ranked[:3])
-    more = f" and {len(ranked) - 3} more" if len(ranked) > 3 else ""  # noqa: PLR2004 - as many as are shown above
-    reason = f"{len(drifted)} of {len(watched)} features drifted: {worst}{more} (n={evidence.rows})"
-    return TriggerResult(kind=TriggerKind.DRIFT, fired=True, sufficient=True, reason=reason)
-
-
-def has_drifted(spec: DriftTrigger, feature: FeatureDrift) -> bool:
-    """Whether a feature moved relevantly (above the threshold) and really (beyond chance)."""
-    if feature.score is None or feature.critical is None or feature.adjusted_p is None:
-        return False
-    relevant = feature.score > max(_threshold(spec, feature), feature.critical)
-    return relevant and feature.adjusted_p <= spec.false_discovery
-
-
 def judge_volume(spec: VolumeTrigger, evidence: CheckEvidence) -> TriggerResult:
     """Fire when enough labels have arrived since the last training cut, whether its candidate was accepted or not."""
     since = "ever" if evidence.labels_since is None else f"since {evidence.labels_since:%Y-%m-%d %H:%M}"
@@ -131,25 +98,6 @@ def next_due(spec: ScheduleTrigger, *, after: datetime) -> datetime:
 
 def _insufficient(kind: TriggerKind, reason: str) -> TriggerResult:
     return TriggerResult(kind=kind, fired=False, sufficient=False, reason=reason)
-
-
-def _threshold(spec: DriftTrigger, feature: FeatureDrift) -> float:
-    return spec.js if feature.statistic == "js" else spec.psi
-
-
-def _enough(spec: DriftTrigger, drifted: int, watched: int) -> bool:
-    if not drifted:
-        return False
-    return spec.share is None or drifted >= spec.share * watched
-
-
-def _calm(spec: DriftTrigger, watched: list[FeatureDrift], drifted: list[FeatureDrift]) -> str:
-    if drifted and spec.share is not None:
-        return f"{len(drifted)} of {len(watched)} features drifted, less than the share {spec.share:g}"
-    top = max(watched, key=lambda feature: feature.score or 0.0, default=None)
-    if top is None or top.score is None:
-        return f"none of {len(watched)} features drifted"
-    return f"none of {len(watched)} features drifted; highest {top.feature} {top.statistic} {top.score:.3f}"
 
 
 def _local(spec: ScheduleTrigger, moment: datetime) -> str:

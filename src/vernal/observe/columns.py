@@ -55,10 +55,13 @@ def values(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
 
 def keep(table: pa.Table, mask: NDArray[np.bool_]) -> pa.Table:
     """Return the rows for which the mask holds."""
-    if mask.all():
-        return table
+    return table if mask.all() else table.filter(booleans(mask))
+
+
+def booleans(mask: NDArray[np.bool_]) -> pa.Array:
+    """Return a mask as an Arrow array."""
     bits = pa.py_buffer(np.packbits(mask, bitorder="little").tobytes())
-    return table.filter(pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits]))
+    return pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits])
 
 
 def take(table: pa.Table, order: NDArray[np.int64]) -> pa.Table:

@@ -97,7 +97,7 @@ def labelled(
     order = np.lexsort((-micros(labels[Labels.ARRIVAL_TIME]), proxy))  # the truth first, then the latest
     labels, proxy = take(labels, order), proxy[order]
     predictions = take(predictions, np.argsort(micros(predictions[Predictions.EVENT_TIME]), kind="stable"))
-    predictions = keep(predictions, _first_of_each(predictions[Predictions.ID]))
+    predictions = keep(predictions, first_of_each(predictions[Predictions.ID]))
     counts = ~proxy | (counting.proxy_weight > 0)
     in_range = keep(labels, counts & (micros(labels[Labels.EVENT_TIME]) < to_micros(end)))
     unmatched = int(np.count_nonzero(first_match(in_range[Labels.ID], predictions[Predictions.ID]) < 0))
@@ -152,5 +152,6 @@ def _asked(predictions: pa.Table, version: str | None) -> pa.Table:
     return keep(predictions, answers_of(predictions, version).asked)
 
 
-def _first_of_each(ids: pa.ChunkedArray) -> NDArray[np.bool_]:
+def first_of_each(ids: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return which rows are the first with their id, shape ``(rows,)``."""
     return np.equal(first_match(ids, ids), np.arange(len(ids)))

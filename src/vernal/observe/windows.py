@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vernal.errors import ProfileError
 from vernal.observe.columns import HOUR, micros
-from vernal.profile import Baseline, FeatureKind, Profile, empty_profile, merge_all, profile_by_hour
+from vernal.observe.reference import ANSWER_COLUMNS, answers_on
+from vernal.profile import Baseline, Profile, Reference, empty_profile, merge_all, profile_by_hour
 from vernal.records import Predictions, WindowProfile
+from vernal.spec import DriftTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 KEPT = timedelta(days=2)
 """How long hourly profiles are kept beyond the longest window, for rows that come late and clocks that go back."""
+
+
+class Held(NamedTuple):
+    """What production is held against: a version's reference, and the baseline that its hours are counted on."""
+
+    version: str
+    reference: Reference
+    joint: Baseline
 
 
 class Hours(NamedTuple):
@@ -57,8 +67,7 @@ def profile_new_rows(
     store: StateStore,
     spec: ModelSpec,
     *,
-    baseline_version: str,
-    baseline: Baseline,
+    held: Held,
     since: int | None,
     now: datetime,
 ) -> Hours:
@@ -67,10 +76,12 @@ def profile_new_rows(
     With ``since=None`` (a new baseline means a new grid) the longest window is counted again from the lake.
     """
     start = now - max(lengths_of(spec))
-    counted = lake.count_hours(spec.model, baseline, since=since, start=start, end=now)
+    counted = lake.count_hours(spec.model, held.reference.features, since=since, start=start, end=now)
     if counted is not None:
-        return _replaced(store, spec.model, baseline_version, counted)
-    columns = (Predictions.EVENT_TIME, *spec.features.names)
+        profiles = {hour: held.reference.join(part, None, joint=held.joint) for hour, part in counted.profiles.items()}
+        return _replaced(store, spec.model, held.version, counted._replace(profiles=profiles))
+    answers = () if held.reference.answers is None else ANSWER_COLUMNS
+    columns = (Predictions.EVENT_TIME, *answers, *spec.features.names)
     if since is None:
         version = lake.version(spec.model, "predictions")
         rows = lake.scan(spec.model, "predictions", columns=columns, start=start, end=now, version=version)
@@ -81,12 +92,10 @@ def profile_new_rows(
         rows, version = added
     if not rows.num_rows:
         return Hours({}, {}, 0, version)
-    fresh = {EPOCH + timedelta(hours=hour): part for hour, part in _by_hour(rows, baseline).items()}
+    fresh = {EPOCH + timedelta(hours=hour): part for hour, part in _by_hour(spec, rows, held).items()}
     merged = dict(fresh)
     if since is not None:
-        stored = store.hour_profiles(
-            spec.model, baseline_version, start=min(fresh), end=max(fresh) + timedelta(hours=1)
-        )
+        stored = store.hour_profiles(spec.model, held.version, start=min(fresh), end=max(fresh) + timedelta(hours=1))
         for hour in stored:
             if hour.hour in fresh:
                 merged[hour.hour] = fresh[hour.hour].merge(Profile.from_bytes(hour.data))
@@ -183,14 +192,9 @@ class Roller:
         return merged.subtract(empty_profile(self._baseline))
 
 
-def feature_kinds(spec: ModelSpec) -> dict[str, FeatureKind]:
-    """Return how each feature of a model is profiled."""
-    return {name: FeatureKind(kind) for name, kind in spec.features.kinds.items()}
-
-
 def lengths_of(spec: ModelSpec) -> tuple[timedelta, ...]:
-    """Return the lengths of a model's drift windows; a week when drift does not trigger anything."""
-    return (spec.triggers.drift.window,) if spec.triggers.drift is not None else (timedelta(days=7),)
+    """Return the lengths of a model's drift windows, the longest last; the default ones when drift triggers nothing."""
+    return DriftTrigger().windows if spec.triggers.drift is None else spec.triggers.drift.windows
 
 
 def hours_of(length: timedelta) -> int:
@@ -203,6 +207,11 @@ def _ceil(moment: datetime) -> datetime:
     return EPOCH - timedelta(hours=(EPOCH - moment) // timedelta(hours=1))
 
 
-def _by_hour(rows: pa.Table, baseline: Baseline) -> dict[int, Profile]:
-    hours = micros(rows[Predictions.EVENT_TIME]) // HOUR
-    return profile_by_hour(baseline, rows, hours)
+def _by_hour(spec: ModelSpec, rows: pa.Table, held: Held) -> dict[int, Profile]:
+    reference, hours = held.reference, micros(rows[Predictions.EVENT_TIME]) // HOUR
+    features = profile_by_hour(reference.features, rows.select(list(reference.features.features)), hours)
+    answers: dict[int, Profile] = {}
+    if reference.answers is not None:
+        answered, asked = answers_on(spec, rows, held.version)
+        answers = profile_by_hour(reference.answers, answered, hours[asked])
+    return {hour: reference.join(part, answers.get(hour), joint=held.joint) for hour, part in features.items()}

@@ -59,16 +59,27 @@ class FeatureDrift(Record, frozen=True, kw_only=True):
     new_share: float | None = None
     reference_new_share: float | None = None
     out_of_range_share: float | None = None
+    ks: float | None = None
+    ks_critical: float | None = None
 
 
 class DriftEvidence(Record, frozen=True, kw_only=True):
-    """Drift of all features over one window."""
+    """Drift of all features over one window.
+
+    ``against`` says in words which rows of the training data the window is held against. ``answers`` are the
+    champion's predictions and scores against those on its holdout, ``labels`` matured labels against those of the
+    training data. ``since_last_run`` holds features, answers and labels against the
+    window of the last run.
+    """
 
     window_start: datetime
     window_end: datetime
     rows: int
     features: tuple[FeatureDrift, ...]
     since_last_run: tuple[FeatureDrift, ...] = ()
+    against: str = "the training data"
+    answers: tuple[FeatureDrift, ...] = ()
+    labels: FeatureDrift | None = None
 
 
 class PerformanceEvidence(Record, frozen=True, kw_only=True):
@@ -96,8 +107,8 @@ class PerformanceEvidence(Record, frozen=True, kw_only=True):
 class CheckEvidence(Record, frozen=True, kw_only=True):
     """Everything that one check of one model saw.
 
-    ``new_labels`` are as many as count: true ones, and the ``new_proxies`` (predictions that got only a proxy) at
-    ``proxy_weight``.
+    ``short_drift`` is drift in the shorter of two windows. ``new_labels`` are as many as count: true ones, and the
+    ``new_proxies`` (predictions that got only a proxy) at ``proxy_weight``.
     """
 
     model: str
@@ -106,6 +117,7 @@ class CheckEvidence(Record, frozen=True, kw_only=True):
     new_rows: int
     quarantined: int
     drift: DriftEvidence | None = None
+    short_drift: DriftEvidence | None = None
     performance: PerformanceEvidence | None = None
     new_labels: int = 0
     new_proxies: int = 0
@@ -115,12 +127,13 @@ class CheckEvidence(Record, frozen=True, kw_only=True):
 
 
 class TriggerResult(Record, frozen=True, kw_only=True):
-    """One trigger's answer in one check."""
+    """One trigger's answer in one check; ``window_hours`` is the length of the window it looked at, where it did."""
 
     kind: str
     fired: bool
     sufficient: bool
     reason: str
+    window_hours: int | None = None
 
 
 class GateResult(Record, frozen=True, kw_only=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from vernal.spec.base import Certainty, DefaultNote, Duration, Fraction, ListOf, Off, Rows, Section
+from vernal.spec.durations import format_duration
 from vernal.spec.wording import guess, shown
 
 _SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)  # whether a cron expression is ever due does not depend on the day
@@ -87,7 +88,7 @@ class PerformanceTrigger(Section):
 
 
 class DriftTrigger(Section):
-    """Asks for a run when features are distributed differently than in the champion's training data."""
+    """Asks for a run when production is distributed differently than what the champion was trained on."""
 
     psi: Annotated[float, Field(gt=0, le=100)] = Field(
         default=0.15, description="Population stability index above which a numerical feature has drifted, in nats."
@@ -96,8 +97,28 @@ class DriftTrigger(Section):
         default=0.15,
         description="Jensen-Shannon distance (base 2, so 0 to 1) above which a categorical feature has drifted.",
     )
+    ks: Annotated[Fraction | None, *Off, DefaultNote("off")] = Field(
+        default=None,
+        description="Kolmogorov-Smirnov distance (0 to 1) above which a numerical feature has drifted as well. Judged "
+        "on `window` only, and there only if it is a whole number of weeks.",
+        examples=[0.1],
+    )
+    missing: Annotated[Fraction | None, *Off] = Field(
+        default=0.05,
+        description="By how much the share of rows without a value must have risen for a feature to have drifted.",
+    )
+    unseen: Annotated[Fraction | None, *Off] = Field(
+        default=0.05,
+        description="By how much the share of rows with a category that the training data lacks must have risen for a "
+        "categorical feature to have drifted.",
+    )
     window: Annotated[Duration, AfterValidator(_whole_hours)] = Field(
         default=_WEEK, description="How far back predictions count; whole hours."
+    )
+    short_window: Annotated[Annotated[Duration, AfterValidator(_whole_hours)] | None, *Off] = Field(
+        default=timedelta(hours=24),
+        description="A second, shorter window, in which a sudden change does not drown; whole hours. A window that is "
+        "no whole number of weeks is held against the training rows of the same hours of the week (UTC).",
     )
     min_rows: Rows = Field(
         default=1000, description="With fewer predictions in the window the answer is `insufficient`."
@@ -109,16 +130,45 @@ class DriftTrigger(Section):
             examples=[["amount"]],
         )
     )
-    share: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        default=None,
-        description="Fires when at least this share of the watched features has drifted. Left out, one feature "
-        "suffices.",
+    rule: Literal["weighted", "share", "any"] = Field(
+        default="weighted",
+        description="What has to have drifted: `weighted` asks for features that hold at least `share` of the "
+        "importance of all watched ones, as measured when the champion was trained (for any feature while that is not "
+        "known); `share` for at least that share of their number; `any` for one.",
+    )
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.2, description="Share of the watched features, by importance or number, from which `rule` fires."
+    )
+    predictions: bool = Field(
+        default=True,
+        description="Fires also when the champion's predictions or scores are distributed differently than on its "
+        "holdout, by the same thresholds.",
+    )
+    labels: bool = Field(
+        default=True,
+        description="Fires also when matured labels are distributed differently than in the training data, by the same "
+        "thresholds.",
     )
     false_discovery: Fraction = Field(
         default=0.01,
         description="False-discovery rate over the watched features (Benjamini-Hochberg): a score must also be above "
         "what chance gives at this level.",
     )
+
+    @field_validator("short_window")
+    @classmethod
+    def _shorter(cls, short: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        window = info.data.get("window")
+        if short is not None and window is not None and short >= window:
+            raise ValueError(
+                f"got {format_duration(short)}, expected less than window ({format_duration(window)}), or off"
+            )
+        return short
+
+    @property
+    def windows(self) -> tuple[timedelta, ...]:
+        """The windows that are judged, the shorter one first."""
+        return (self.window,) if self.short_window is None else (self.short_window, self.window)
 
 
 class VolumeTrigger(Section):

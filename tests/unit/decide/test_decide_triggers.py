@@ -3,11 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from vernal.decide.policy import combine
-from vernal.decide.triggers import judge_drift, judge_performance, judge_schedule, judge_volume, next_due
+from vernal.decide.triggers import judge_performance, judge_schedule, judge_volume, next_due
 from vernal.records import (
     CheckEvidence,
-    DriftEvidence,
-    FeatureDrift,
     Measure,
     ModelState,
     PerformanceEvidence,
@@ -17,7 +15,7 @@ from vernal.records import (
     TriggerKind,
     TriggerResult,
 )
-from vernal.spec import DriftTrigger, PerformanceTrigger, PolicySpec, ScheduleTrigger, VolumeTrigger
+from vernal.spec import PerformanceTrigger, PolicySpec, ScheduleTrigger, VolumeTrigger
 
 NOW = datetime(2013, 6, 3, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -35,29 +33,6 @@ def performance(
         note="one class only" if value is None else "",
     )
     return PerformanceEvidence(window_start=NOW - WEEK, window_end=NOW, measure=measure, issued=rows, labelled=rows)
-
-
-def feature(
-    name: str, score: float | None, *, critical: float = 0.01, adjusted_p: float = 0.0, statistic: str = "psi"
-) -> FeatureDrift:
-    return FeatureDrift(
-        feature=name,
-        statistic=statistic,
-        score=score,
-        critical=critical,
-        p_value=adjusted_p,
-        adjusted_p=adjusted_p,
-        rows=6_000,
-        reference_rows=20_000,
-        null_share=0.0,
-        reference_null_share=0.0,
-    )
-
-
-def drift(*features: FeatureDrift, since_last_run: tuple[FeatureDrift, ...] = (), rows: int = 6_000) -> DriftEvidence:
-    return DriftEvidence(
-        window_start=NOW - WEEK, window_end=NOW, rows=rows, features=features, since_last_run=since_last_run
-    )
 
 
 def state(**changes: object) -> ModelState:
@@ -89,50 +64,6 @@ class TestPerformance:
     @pytest.mark.parametrize("found", [None, performance(None), performance(0.5, 0.4, 0.6, rows=50)])
     def test_too_little_evidence_is_insufficient_not_fine(self, found: PerformanceEvidence | None) -> None:
         result = judge_performance(self.spec, found)
-        assert (result.fired, result.sufficient) == (False, False)
-
-
-class TestDrift:
-    spec = DriftTrigger()
-
-    def test_fires_on_a_feature_that_moved_relevantly_and_surely(self) -> None:
-        result = judge_drift(self.spec, drift(feature("a", 0.30), feature("b", 0.02)))
-        assert result.fired
-        assert result.reason == "1 of 2 features drifted: a psi 0.300 > 0.15 (n=6000)"
-
-    def test_a_large_score_that_chance_explains_does_not_fire(self) -> None:
-        assert not judge_drift(self.spec, drift(feature("a", 0.30, critical=0.5))).fired
-        assert not judge_drift(self.spec, drift(feature("a", 0.30, adjusted_p=0.2))).fired
-
-    def test_a_sure_but_tiny_move_does_not_fire(self) -> None:
-        assert not judge_drift(self.spec, drift(feature("a", 0.10))).fired
-
-    def test_does_not_fire_again_while_nothing_moved_since_the_last_run(self) -> None:
-        moved, calm = feature("a", 0.30), feature("a", 0.01)
-        assert not judge_drift(self.spec, drift(moved, since_last_run=(calm,))).fired
-        assert judge_drift(self.spec, drift(moved, since_last_run=(moved,))).fired
-
-    def test_a_share_of_features_can_be_required(self) -> None:
-        spec = DriftTrigger(share=0.5)
-        one, two = feature("a", 0.3), feature("b", 0.01)
-        assert judge_drift(spec, drift(one, two)).fired
-        assert not judge_drift(spec, drift(one, two, feature("c", 0.01))).fired
-
-    def test_what_moved_since_the_last_run_must_reach_the_share_as_well(self) -> None:
-        spec = DriftTrigger(share=0.5)
-        a, b, calm = feature("a", 0.3), feature("b", 0.3), feature("b", 0.01)
-        assert judge_drift(spec, drift(a, b, feature("c", 0.01), since_last_run=(a, b))).fired
-        result = judge_drift(spec, drift(a, b, feature("c", 0.01), since_last_run=(a, calm)))
-        assert not result.fired
-        assert "only 1 also from the window of the last run" in result.reason
-
-    def test_only_watched_features_count(self) -> None:
-        spec = DriftTrigger(features=("b",))
-        assert not judge_drift(spec, drift(feature("a", 0.9), feature("b", 0.01))).fired
-
-    @pytest.mark.parametrize("found", [None, drift(feature("a", 0.9), rows=999)])
-    def test_too_few_rows_are_insufficient_not_fine(self, found: DriftEvidence | None) -> None:
-        result = judge_drift(self.spec, found)
         assert (result.fired, result.sufficient) == (False, False)
 
 
