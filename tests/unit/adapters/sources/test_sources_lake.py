@@ -13,7 +13,8 @@ from vernal.adapters.lake import DeltaLake
 from vernal.adapters.sources import SourcedLake, open_sources
 from vernal.adapters.state import open_store
 from vernal.errors import LakeError
-from vernal.observe.windows import Roller, hours_of, profile_new_rows
+from vernal.observe.windows import Held, Roller, hours_of, profile_new_rows
+from vernal.profile import Reference
 from vernal.records import CheckCommit, Lease
 from vernal.spec import load_project
 
@@ -68,9 +69,8 @@ def check(project: Path, lake: SourcedLake, store: SqlStateStore, now: datetime)
     spec = load_project(project).models["m"]
     state = store.claim_check(["m"], lease=LEASE, now=now)
     assert state is not None
-    hours = profile_new_rows(
-        lake, store, spec, baseline_version="1", baseline=BASELINE, since=state.profiled_version, now=now
-    )
+    held = Held("1", Reference(features=BASELINE), BASELINE)
+    hours = profile_new_rows(lake, store, spec, held=held, since=state.profiled_version, now=now)
     stored = {window.hours: window for window in store.windows("m", "running")}
     length = 6 * HOUR
     roller = Roller(store, "m", baseline=BASELINE, baseline_version="1", stored=stored, hours=hours)
