@@ -19,9 +19,10 @@ import pytest
 
 import loopworld
 import realworld
-from vernal.act.ingest import IngestReport, drain_inbox, ingest
+from vernal.act.ingest import drain_inbox, ingest
 from vernal.act.reconcile import tick
 from vernal.act.serve import Requests, Server
+from vernal.act.tally import IngestReport
 from vernal.adapters.lake import DeltaLake
 from vernal.adapters.models import load_predictor
 from vernal.adapters.state import open_store

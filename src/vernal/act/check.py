@@ -41,7 +41,7 @@ def judge_model(system: System, state: ModelState) -> Judgement:
 def check_model(system: System, state: ModelState) -> CheckCommit:
     """Take in the model's inbox, judge it, and return what the check leaves behind."""
     spec, now = system.project.models[state.model], system.clock.now()
-    taken = drain_inbox(system.lake, spec.model, spec.features.kinds, task=spec.task, now=now)
+    taken = drain_inbox(system.lake, spec.model, spec.features.kinds, task=spec.task, now=now, quality=spec.quality)
     judgement = judge_model(system, state)
     observation, verdict = judgement.observation, judgement.verdict
     evidence = observation.evidence.evolve(quarantined=taken.quarantined)

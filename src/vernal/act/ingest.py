@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vernal.act.refused import UNREADABLE, Why, kept, texts
-from vernal.act.screening import screen
+from vernal.act.screening import NOTHING_EXPECTED, screen
+from vernal.act.tally import IngestReport, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,17 +19,7 @@ if TYPE_CHECKING:
 
     from vernal.act.screening import Screened
     from vernal.ports import Lake
-
-
-class IngestReport(NamedTuple):
-    """How many rows entered the lake, how many were quarantined, and why: ``reason (rows)``, the most frequent first.
-
-    A segment that cannot be read at all counts as one quarantined row.
-    """
-
-    accepted: int
-    quarantined: int
-    reasons: tuple[str, ...]
+    from vernal.spec import ModelSpec, QualitySpec
 
 
 def ingest(  # noqa: PLR0913 - where to, what, what is expected, and the batch's name
@@ -43,6 +33,7 @@ def ingest(  # noqa: PLR0913 - where to, what, what is expected, and the batch's
     writer: str,
     sequence: int,
     now: datetime,
+    quality: QualitySpec = NOTHING_EXPECTED,
 ) -> IngestReport:
     """Bring a batch into the lake in canonical form, and quarantine the rows that are unfit.
 
@@ -50,7 +41,7 @@ def ingest(  # noqa: PLR0913 - where to, what, what is expected, and the batch's
     score or label that is none (not finite, no class, no probability), labels that arrive before their event, and all
     but the first prediction of an id in the batch. A batch that lacks a column is quarantined as a whole. NaN and
     infinities in features are fine: profiles count them. So is a prediction without version and answer: that is how
-    features are logged before a first champion. The canonical types are those of :mod:`vernal.act.screening`.
+    features are logged before a first champion. The canonical types are those of :mod:`vernal.act.canonical`.
 
     Parameters
     ----------
@@ -66,29 +57,41 @@ def ingest(  # noqa: PLR0913 - where to, what, what is expected, and the batch's
         Name of the batch: a batch that was ingested before changes nothing.
     now
         Stands in for a missing time of receipt or arrival, and bounds the future.
+    quality
+        What the model's file expects of the rows.
 
     Raises
     ------
     LakeError
         If the lake cannot be written. The batch can be ingested again under the same name.
     """
-    screened = screen(kind, rows, features=features, task=task, now=now)
+    screened = screen(kind, rows, features=features, task=task, now=now, quality=quality)
     enter(lake, model, kind, screened, writer=writer, sequence=sequence, now=now)
-    return _report(screened.rows.num_rows, Counter(why.rule for why in screened.whys))
+    tally = Tally()
+    tally.add(kind, screened)
+    return tally.report()
 
 
-def drain_inbox(lake: Lake, model: str, features: Mapping[str, str], *, task: str, now: datetime) -> IngestReport:
+def drain_inbox(
+    lake: Lake,
+    model: str,
+    features: Mapping[str, str],
+    *,
+    task: str,
+    now: datetime,
+    quality: QualitySpec = NOTHING_EXPECTED,
+) -> IngestReport:
     """Ingest the segments that clients have left, each exactly once, in whatever order they come.
 
     Every segment is a writer of its own, so a crash between appending a segment and removing it repeats nothing. A
-    segment that is no Parquet file is moved to ``refused/`` beside it, noted in the quarantine, and holds up nobody.
+    segment that is no Parquet file is set aside, noted in the quarantine, and holds up nobody.
 
     Raises
     ------
     LakeError
         If the lake cannot be written; the segments that are left are ingested next time.
     """
-    accepted, reasons = 0, Counter[str]()
+    tally = Tally()
     for kind, segment, path in lake.inbox(model):
         writer = f"inbox:{segment}"
         try:
@@ -96,19 +99,35 @@ def drain_inbox(lake: Lake, model: str, features: Mapping[str, str], *, task: st
         except FileNotFoundError:  # another process has ingested it
             continue
         except (pa.ArrowException, OSError) as error:
-            why = Why(UNREADABLE, f"{path.name}: {UNREADABLE}, set aside ({error})")
+            why = _unreadable(path, error)
             row = pa.table({"segment": texts([path.name])})
             note = kept(kind, row, [why], places=(0,), batch=writer, now=now)
             lake.append(model, "quarantine", note, writer=f"{kind}:{writer}:unreadable", sequence=1)
             lake.set_aside(path)
-            reasons[why.reason] += 1
+            tally.unreadable(why)
             continue
-        screened = screen(kind, rows, features=features, task=task, now=now)
+        screened = screen(kind, rows, features=features, task=task, now=now, quality=quality)
         enter(lake, model, kind, screened, writer=writer, sequence=1, now=now)
         lake.discard(path)
-        accepted += screened.rows.num_rows
-        reasons.update(why.rule for why in screened.whys)
-    return _report(accepted, reasons)
+        tally.add(kind, screened)
+    return tally.report()
+
+
+def preview_inbox(lake: Lake, spec: ModelSpec, *, now: datetime) -> IngestReport:
+    """Screen what waits in the inbox, and change nothing."""
+    tally = Tally()
+    for kind, _, path in lake.inbox(spec.model):
+        try:
+            rows = read_segment(path)
+        except FileNotFoundError:
+            continue
+        except (pa.ArrowException, OSError) as error:
+            tally.unreadable(_unreadable(path, error))
+        else:
+            features = spec.features.kinds
+            screened = screen(kind, rows, features=features, task=spec.task, now=now, quality=spec.quality)
+            tally.add(kind, screened)
+    return tally.report()
 
 
 def enter(lake: Lake, model: str, kind: str, screened: Screened, *, writer: str, sequence: int, now: datetime) -> None:
@@ -140,6 +159,5 @@ def read_segment(path: Path) -> pa.Table:
     return rows
 
 
-def _report(accepted: int, rules: Counter[str]) -> IngestReport:
-    told = tuple(f"{rule} ({count})" for rule, count in rules.most_common())
-    return IngestReport(accepted, rules.total(), told)
+def _unreadable(path: Path, error: Exception) -> Why:
+    return Why(UNREADABLE, f"{path.name}: {UNREADABLE}, set aside ({error})")

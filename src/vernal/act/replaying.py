@@ -121,7 +121,7 @@ def _screened(
         part = keep(rows, np.asarray(batches == batch, dtype=np.bool_))
         came = as_came(part[Quarantine.ROW].to_pylist(), schemas.get((kind, batch)))
         came = _arrived(came, _ARRIVAL[kind], part[Quarantine.EVENT_TIME])
-        screened = screen(kind, came, features=spec.features.kinds, task=spec.task, now=now)
+        screened = screen(kind, came, features=spec.features.kinds, task=spec.task, now=now, quality=spec.quality)
         refused.update(why.rule for why in screened.whys if why.rule != REPEATED)
         if screened.rows.num_rows:
             of_part = np.array(part[Quarantine.ENTRY].to_pylist(), dtype=object)
@@ -223,7 +223,7 @@ def _segments(
             refused[f"{path}: {UNREADABLE}"] += 1
             continue
         rows = _arrived(rows, _ARRIVAL[kind], pa.repeat(note[Quarantine.EVENT_TIME], rows.num_rows))
-        screened = screen(kind, rows, features=spec.features.kinds, task=spec.task, now=now)
+        screened = screen(kind, rows, features=spec.features.kinds, task=spec.task, now=now, quality=spec.quality)
         refused.update(why.rule for why in screened.whys)
         entered += screened.rows.num_rows
         if not dry_run:

@@ -1,29 +1,24 @@
-"""Which of the rows that arrived may enter the lake, in one canonical form.
+"""Which of the rows that arrived may enter the lake, in the one form of :mod:`vernal.act.canonical`.
 
-Canonical types, whatever was handed in:
-
-==================================  ================================================================
-numerical features, scores          float64; NaN and infinities stay, in features, for profiles count them
-categorical features, ids, versions  string; whole numbers are written without a decimal point
-predictions and labels              float64 for ``binary`` (0 or 1) and ``regression``, string for ``multiclass``
-times                               ``timestamp[us, tz=UTC]``; times without a zone are taken to be in UTC
-==================================  ================================================================
-
-Columns that are neither Vernal's nor a feature of the model are dropped.
+Columns that are neither Vernal's nor a feature of the model are dropped, and told of unless the model's file ignores
+them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from vernal.act.canonical import UnfitError, filled, is_null, missing, number, text, time, without
+from vernal.act.expectations import SMALLEST_BATCH, Nulls, Objection, null_counts, objections
 from vernal.act.refused import Why
-from vernal.observe.columns import column_of, first_match, floats, keep, micros, strings_equal, to_micros
+from vernal.observe.columns import first_match, floats, keep, micros, strings_equal, take, to_micros
 from vernal.records import Labels, Predictions
+from vernal.spec import QualitySpec, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,10 +32,25 @@ FUTURE_TOLERANCE: Final = timedelta(hours=1)
 REPEATED: Final = f"{Predictions.ID}: occurs twice in this batch"
 """Rule that all but the first prediction of an id break."""
 
-_TIME: Final = pa.timestamp("us", tz="UTC")
-_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1000}
-"""Microseconds in the units that are coarser."""
+NOTHING_EXPECTED: Final = QualitySpec()
+
 _TEXTS: Final = (Predictions.ID, Predictions.VERSION, Predictions.ROLE, Predictions.ENTITY, Predictions.OTHER_VERSION)
+_ANSWERS: Final = (Predictions.PREDICTION, Predictions.SCORE)
+
+
+class Findings(NamedTuple):
+    """What is to be told of a batch beside its refused rows.
+
+    ``warned`` counts rows by rule that entered all the same, ``new_columns`` holds the types of columns that the model
+    does not know, ``nulls`` the nulls of the columns of which a largest share is expected.
+    """
+
+    warned: dict[str, int]
+    new_columns: dict[str, str]
+    nulls: tuple[Nulls, ...] = ()
+    late: int = 0
+    out_of_order: int = 0
+    repeated: int = 0
 
 
 class Screened(NamedTuple):
@@ -50,13 +60,18 @@ class Screened(NamedTuple):
     refused: pa.Table
     whys: tuple[Why, ...]
     places: NDArray[np.int64]
+    findings: Findings
 
 
-class UnfitError(ValueError):
-    """A column is missing or of a type that no row can be read from."""
-
-
-def screen(kind: str, rows: pa.Table, *, features: Mapping[str, str], task: str, now: datetime) -> Screened:
+def screen(
+    kind: str,
+    rows: pa.Table,
+    *,
+    features: Mapping[str, str],
+    task: str,
+    now: datetime,
+    quality: QualitySpec = NOTHING_EXPECTED,
+) -> Screened:
     """Sort rows into those that may enter the lake and those that may not.
 
     A missing or unreadable column refuses every row of the batch.
@@ -71,6 +86,8 @@ def screen(kind: str, rows: pa.Table, *, features: Mapping[str, str], task: str,
         ``binary``, ``regression`` or ``multiclass``.
     now
         Stands in for a missing time of receipt, and bounds what lies in the future.
+    quality
+        What the model's file expects of the rows.
 
     Raises
     ------
@@ -79,84 +96,184 @@ def screen(kind: str, rows: pa.Table, *, features: Mapping[str, str], task: str,
     """
     if kind not in {"predictions", "labels"}:
         raise ValueError(f"screening: got kind {kind!r}, expected predictions or labels")
+    new = _new_columns(kind, rows, features, quality)
     try:
-        if kind == "predictions":
-            canonical, objections = _predictions(rows, features, task, now)
-        else:
-            canonical, objections = _labels(rows, task, now)
+        batch = _predictions(rows, features, task, now) if kind == "predictions" else _labels(rows, task, now)
+        nulls = tuple(null_counts(quality.expectations, batch.columns, excused=batch.silent))
+        _refuse_nulls(nulls, rows.num_rows)
     except UnfitError as error:
-        why = Why(str(error), str(error))
-        return Screened(pa.table({}), rows, (why,) * rows.num_rows, np.arange(rows.num_rows))
-    first = np.full(rows.num_rows, -1)
-    for number, objection in enumerate(objections):
-        first = np.where(objection.flags & (first < 0), number, first)
+        whys = (Why(error.rule, str(error)),) * rows.num_rows
+        return Screened(pa.table({}), rows, whys, np.arange(rows.num_rows), Findings({}, new))
+    refusing, warning = _expected(batch, quality)
+    lateness = _lateness(batch.columns)
+    if quality.max_lateness is not None:
+        limit = f"expected within {format_duration(quality.max_lateness)} of the event"
+        too_late = lateness > quality.max_lateness // _MICROSECOND
+        refusing.append(Objection(too_late, f"{Predictions.RECEIVED_TIME}: {limit}"))
+    raised = [*batch.objections, *refusing]
+    if kind == "predictions":
+        raised.append(Objection(_repeated(batch.columns[Predictions.ID], ~_any(raised)), REPEATED))
+    first = np.full(rows.num_rows, -1, dtype=np.int16)
+    for index, objection in enumerate(raised):
+        if objection.flags.any():
+            first[objection.flags & (first < 0)] = index
     bad = first >= 0
-    reasons = [Why(objection.reason, objection.reason) for objection in objections]
-    whys = tuple(reasons[number] for number in first[bad])
-    return Screened(keep(canonical, ~bad), keep(rows, bad), whys, np.flatnonzero(bad))
+    findings = Findings(
+        warned=_counted(warning, ~bad) | _came_as_texts(rows, features, ~bad),
+        new_columns=new,
+        nulls=nulls,
+        late=int(np.count_nonzero(~bad & (lateness > quality.late_after // _MICROSECOND))),
+        out_of_order=int(np.count_nonzero(_out_of_order(batch.columns))) if kind == "predictions" else 0,
+        repeated=int(np.count_nonzero(raised[-1].flags)) if kind == "predictions" else 0,
+    )
+    whys = _whys(raised, first[bad], np.flatnonzero(bad))
+    return Screened(keep(pa.table(batch.columns), ~bad), keep(rows, bad), whys, np.flatnonzero(bad), findings)
 
 
-class _Objection(NamedTuple):
-    flags: NDArray[np.bool_]
-    reason: str
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def _predictions(
-    rows: pa.Table, features: Mapping[str, str], task: str, now: datetime
-) -> tuple[pa.Table, list[_Objection]]:
-    missing = [name for name in (Predictions.ID, Predictions.EVENT_TIME, *features) if name not in rows.column_names]
-    if missing:
-        raise UnfitError(_missing(missing))
-    columns = {name: _text(rows, name) for name in _TEXTS}
-    columns[Predictions.EVENT_TIME] = _time(rows, Predictions.EVENT_TIME)
-    columns[Predictions.RECEIVED_TIME] = _filled(_time(rows, Predictions.RECEIVED_TIME), now)
-    objections = [*_unnamed(columns), *_untimely(columns[Predictions.EVENT_TIME], Predictions.EVENT_TIME, now)]
+class _Batch(NamedTuple):
+    """Columns in canonical form, what is wrong with their rows, and the rows that hold features only, no answer."""
+
+    columns: dict[str, pa.Array]
+    objections: list[Objection]
+    silent: NDArray[np.bool_]
+
+
+def _predictions(rows: pa.Table, features: Mapping[str, str], task: str, now: datetime) -> _Batch:
+    lacking = [name for name in (Predictions.ID, Predictions.EVENT_TIME, *features) if name not in rows.column_names]
+    if lacking:
+        raise missing(lacking)
+    columns = {name: text(rows, name) for name in _TEXTS}
+    columns[Predictions.EVENT_TIME] = time(rows, Predictions.EVENT_TIME)
+    columns[Predictions.RECEIVED_TIME] = filled(time(rows, Predictions.RECEIVED_TIME), now)
+    found = [*_unnamed(columns), *_untimely(columns[Predictions.EVENT_TIME], Predictions.EVENT_TIME, now)]
     # Before a model has its first champion nobody answers: only the features are logged, to train it on.
-    silent = _is_null(columns[Predictions.VERSION])
+    silent = is_null(columns[Predictions.VERSION])
     columns[Predictions.PREDICTION], wrong = _answer(rows, Predictions.PREDICTION, task)
-    silent &= _is_null(columns[Predictions.PREDICTION])
-    objections += [_Objection(flags & ~silent, reason) for flags, reason in wrong]
+    silent &= is_null(columns[Predictions.PREDICTION])
+    found += [objection._replace(flags=objection.flags & ~silent) for objection in wrong]
     columns[Predictions.SCORE], wrong = _score(rows, Predictions.SCORE, task)
-    objections += wrong
+    found += wrong
     columns |= _beside(rows, task)
     for name, what in features.items():
         if what == "categorical":
-            columns[name] = _text(rows, name)
+            columns[name] = text(rows, name)
         else:
-            columns[name], unreadable = _number(rows, name)
-            objections.append(_Objection(unreadable, f"{name}: expected a number"))
-    repeated = _repeated(columns[Predictions.ID], ~_any(objections))
-    objections.append(_Objection(repeated, REPEATED))
+            columns[name], unreadable = number(rows, name)
+            found.append(Objection(unreadable, f"{name}: expected a number"))
     order = [name for name in (*Predictions.ALL, *features) if name in columns]
-    return pa.table({name: columns[name] for name in order}), objections
+    return _Batch({name: columns[name] for name in order}, found, silent)
 
 
-def _labels(rows: pa.Table, task: str, now: datetime) -> tuple[pa.Table, list[_Objection]]:
-    missing = [name for name in (Labels.ID, Labels.LABEL, Labels.EVENT_TIME) if name not in rows.column_names]
-    if missing:
-        raise UnfitError(_missing(missing))
+def _labels(rows: pa.Table, task: str, now: datetime) -> _Batch:
+    lacking = [name for name in (Labels.ID, Labels.LABEL, Labels.EVENT_TIME) if name not in rows.column_names]
+    if lacking:
+        raise missing(lacking)
     columns = {
-        Labels.ID: _text(rows, Labels.ID),
-        Labels.EVENT_TIME: _time(rows, Labels.EVENT_TIME),
-        Labels.ARRIVAL_TIME: _filled(_time(rows, Labels.ARRIVAL_TIME), now),
-        Labels.SOURCE: _text(rows, Labels.SOURCE),
+        Labels.ID: text(rows, Labels.ID),
+        Labels.EVENT_TIME: time(rows, Labels.EVENT_TIME),
+        Labels.ARRIVAL_TIME: filled(time(rows, Labels.ARRIVAL_TIME), now),
+        Labels.SOURCE: text(rows, Labels.SOURCE),
     }
     columns[Labels.LABEL], wrong = _answer(rows, Labels.LABEL, task)
     event, arrival = micros(columns[Labels.EVENT_TIME]), micros(columns[Labels.ARRIVAL_TIME])
-    objections = [
+    found = [
         *_unnamed(columns),
         *_untimely(columns[Labels.EVENT_TIME], Labels.EVENT_TIME, now),
         *_untimely(columns[Labels.ARRIVAL_TIME], Labels.ARRIVAL_TIME, now),
-        _Objection(arrival < event, f"{Labels.ARRIVAL_TIME}: before {Labels.EVENT_TIME}"),
-        _Objection(_unknown_source(columns[Labels.SOURCE]), f"{Labels.SOURCE}: expected true, proxy or none"),
+        Objection(arrival < event, f"{Labels.ARRIVAL_TIME}: before {Labels.EVENT_TIME}"),
+        Objection(_unknown_source(columns[Labels.SOURCE]), f"{Labels.SOURCE}: expected true, proxy or none"),
         *wrong,
     ]
-    return pa.table({name: columns[name] for name in Labels.ALL if name in columns}), objections
+    return _Batch({name: columns[name] for name in Labels.ALL if name in columns}, found, _nowhere(rows))
+
+
+def _nowhere(rows: pa.Table) -> NDArray[np.bool_]:
+    return np.zeros(rows.num_rows, dtype=np.bool_)
 
 
 def _unknown_source(column: pa.Array) -> NDArray[np.bool_]:
     known = [strings_equal(pa.chunked_array([column]), name) for name in (Labels.TRUE, Labels.PROXY)]
-    return ~(_is_null(column) | known[0] | known[1])
+    return ~(is_null(column) | known[0] | known[1])
+
+
+def _new_columns(kind: str, rows: pa.Table, features: Mapping[str, str], quality: QualitySpec) -> dict[str, str]:
+    own = (*Predictions.ALL, *features) if kind == "predictions" else Labels.ALL
+    known = {*own, *quality.ignored_columns}
+    return {field.name: str(field.type) for field in rows.schema if field.name not in known}
+
+
+def _refuse_nulls(nulls: Sequence[Nulls], rows: int) -> None:
+    for one in nulls:
+        if one.refuse and rows >= SMALLEST_BATCH and one.missing > one.limit * rows:
+            expected = f"expected at most {one.limit:.3g} of a batch without value"
+            found = f"got {one.missing / rows:.3g} of {rows} rows"
+            raise UnfitError(f"{one.column}: {found}, {expected}", rule=f"{one.column}: {expected}")
+
+
+def _expected(batch: _Batch, quality: QualitySpec) -> tuple[list[Objection], list[Objection]]:
+    """Return what the expectations object to: what refuses a row, and what only warns."""
+    refusing: list[Objection] = []
+    warning: list[Objection] = []
+    for expectation in quality.expectations:
+        if expectation.column not in batch.columns:
+            continue
+        found = objections(expectation, batch.columns[expectation.column])
+        if expectation.column in _ANSWERS and batch.silent.any():
+            found = (one._replace(flags=one.flags & ~batch.silent) for one in found)
+        (warning if expectation.action == "warn" else refusing).extend(found)
+    return refusing, warning
+
+
+def _counted(warning: Sequence[Objection], entering: NDArray[np.bool_]) -> dict[str, int]:
+    counts = Counter[str]()
+    for objection in warning:
+        counts[objection.rule] += int(np.count_nonzero(objection.flags & entering))
+    return {rule: count for rule, count in counts.items() if count}
+
+
+def _came_as_texts(rows: pa.Table, features: Mapping[str, str], entering: NDArray[np.bool_]) -> dict[str, int]:
+    """Count the numbers that came as texts: they are read, but whoever logs them may not know."""
+    count = int(np.count_nonzero(entering))
+    numerical = [name for name, what in features.items() if what == "numerical" and name in rows.column_names]
+    kinds = {name: rows.schema.field(name).type for name in numerical}
+    plain = {name: kind.value_type if pa.types.is_dictionary(kind) else kind for name, kind in kinds.items()}
+    texts = [name for name, kind in plain.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+    return {f"{name}: numbers that came as texts": count for name in texts if count}
+
+
+def _lateness(columns: Mapping[str, pa.Array]) -> NDArray[np.int64]:
+    """Return how long after its event each prediction was received, in microseconds; labels are never late."""
+    event = micros(columns[Predictions.EVENT_TIME])
+    if Predictions.RECEIVED_TIME not in columns:
+        return np.zeros(len(event), dtype=np.int64)
+    return np.where(is_null(columns[Predictions.EVENT_TIME]), 0, micros(columns[Predictions.RECEIVED_TIME]) - event)
+
+
+def _out_of_order(columns: Mapping[str, pa.Array]) -> NDArray[np.bool_]:
+    """Return which rows come after one of a later event."""
+    event = micros(columns[Predictions.EVENT_TIME])
+    if not len(event):
+        return np.zeros(0, dtype=np.bool_)
+    return (event < np.maximum.accumulate(event)) & ~is_null(columns[Predictions.EVENT_TIME])
+
+
+def _whys(raised: Sequence[Objection], numbers: NDArray[np.int16], places: NDArray[np.int64]) -> tuple[Why, ...]:
+    """Return why each refused row was refused, with the value where the rule is about one."""
+    whys: list[Why] = [Why("", "")] * len(places)
+    for index in np.unique(numbers).tolist():
+        objection, mine = raised[index], np.flatnonzero(numbers == index)
+        if objection.seen is None:
+            same = Why(objection.rule, objection.rule)
+            for row in mine.tolist():
+                whys[row] = same
+        else:
+            values = take(pa.table({"seen": objection.seen}), places[mine])["seen"].to_pylist()
+            for row, value in zip(mine.tolist(), values, strict=True):
+                whys[row] = Why(objection.rule, objection.reason(value))
+    return tuple(whys)
 
 
 def _beside(rows: pa.Table, task: str) -> dict[str, pa.Array]:
@@ -165,20 +282,20 @@ def _beside(rows: pa.Table, task: str) -> dict[str, pa.Array]:
     score, wrong_score = _score(rows, Predictions.OTHER_SCORE, task)
     nonsense = _any([*wrong, *wrong_score])
     return {
-        Predictions.OTHER_PREDICTION: _without(prediction, nonsense),
-        Predictions.OTHER_SCORE: _without(score, nonsense),
+        Predictions.OTHER_PREDICTION: without(prediction, nonsense),
+        Predictions.OTHER_SCORE: without(score, nonsense),
     }
 
 
-def _unnamed(columns: Mapping[str, pa.Array]) -> Iterator[_Objection]:
-    yield _Objection(_is_null(columns[Predictions.ID]), f"{Predictions.ID}: found none, expected an id")
+def _unnamed(columns: Mapping[str, pa.Array]) -> Iterator[Objection]:
+    yield Objection(is_null(columns[Predictions.ID]), f"{Predictions.ID}: found none, expected an id")
 
 
-def _untimely(column: pa.Array, name: str, now: datetime) -> Iterator[_Objection]:
-    moments, absent = micros(column), _is_null(column)
-    yield _Objection(absent, f"{name}: found none, expected a time")
-    yield _Objection(~absent & (moments < 0), f"{name}: before 1970")
-    yield _Objection(moments > to_micros(now + FUTURE_TOLERANCE), f"{name}: more than an hour in the future")
+def _untimely(column: pa.Array, name: str, now: datetime) -> Iterator[Objection]:
+    moments, absent = micros(column), is_null(column)
+    yield Objection(absent, f"{name}: found none, expected a time")
+    yield Objection(~absent & (moments < 0), f"{name}: before 1970")
+    yield Objection(moments > to_micros(now + FUTURE_TOLERANCE), f"{name}: more than an hour in the future")
 
 
 def _repeated(ids: pa.Array, standing: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -190,150 +307,29 @@ def _repeated(ids: pa.Array, standing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return repeated
 
 
-def _answer(rows: pa.Table, name: str, task: str) -> tuple[pa.Array, list[_Objection]]:
+def _answer(rows: pa.Table, name: str, task: str) -> tuple[pa.Array, list[Objection]]:
     """Return a column of predictions or labels, and what is wrong with it (an answer that is missing is wrong)."""
     if task == "multiclass":
-        column = _text(rows, name)
-        return column, [_Objection(_is_null(column), f"{name}: found none, expected a class")]
-    column, unreadable = _number(rows, name)
+        column = text(rows, name)
+        return column, [Objection(is_null(column), f"{name}: found none, expected a class")]
+    column, unreadable = number(rows, name)
     numbers = floats(column)
-    objections = [_Objection(unreadable | ~np.isfinite(numbers), f"{name}: expected a finite number")]
+    objections = [Objection(unreadable | ~np.isfinite(numbers), f"{name}: expected a finite number")]
     if task == "binary":
-        objections.append(_Objection((numbers != 0.0) & (numbers != 1.0), f"{name}: expected 0 or 1"))
+        objections.append(Objection((numbers != 0.0) & (numbers != 1.0), f"{name}: expected 0 or 1"))
     return column, objections
 
 
-def _score(rows: pa.Table, name: str, task: str) -> tuple[pa.Array, list[_Objection]]:
+def _score(rows: pa.Table, name: str, task: str) -> tuple[pa.Array, list[Objection]]:
     """Return a column of scores, and what is wrong with it; no score is fine, for not every model gives one."""
-    column, unreadable = _number(rows, name)
-    numbers, present = floats(column), ~_is_null(column)
-    objections = [_Objection(unreadable | (present & ~np.isfinite(numbers)), f"{name}: expected a finite number")]
+    column, unreadable = number(rows, name)
+    numbers, present = floats(column), ~is_null(column)
+    objections = [Objection(unreadable | (present & ~np.isfinite(numbers)), f"{name}: expected a finite number")]
     if task != "regression":
         outside = present & ((numbers < 0.0) | (numbers > 1.0))
-        objections.append(_Objection(outside, f"{name}: expected a probability from 0 to 1"))
+        objections.append(Objection(outside, f"{name}: expected a probability from 0 to 1"))
     return column, objections
 
 
-def _number(rows: pa.Table, name: str) -> tuple[pa.Array, NDArray[np.bool_]]:
-    """Return a column as float64, and where a text is no number."""
-    return as_numbers(_column(rows, name), name)
-
-
-def as_numbers(column: pa.Array, name: str) -> tuple[pa.Array, NDArray[np.bool_]]:
-    """Return values as float64, and where a text is no number.
-
-    Raises
-    ------
-    UnfitError
-        If they are neither numbers nor texts.
-    """
-    kind = column.type
-    if pa.types.is_null(kind):
-        return pa.nulls(len(column), pa.float64()), np.zeros(len(column), dtype=np.bool_)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _parsed(column)
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        raise UnfitError(f"{name}: found a column of {kind}, expected numbers")
-    return column.cast(pa.float64(), safe=False), np.zeros(len(column), dtype=np.bool_)
-
-
-def _parsed(column: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
-    numbers = np.full(len(column), np.nan)
-    absent, unreadable = np.zeros(len(column), dtype=np.bool_), np.zeros(len(column), dtype=np.bool_)
-    for row, text in enumerate(column.to_pylist()):
-        try:
-            numbers[row] = float(text or "nan")
-            absent[row] = not text
-        except ValueError:
-            unreadable[row] = True
-    return _without(column_of(numbers), absent | unreadable), unreadable
-
-
-def _text(rows: pa.Table, name: str) -> pa.Array:
-    """Return a column as strings; an empty id or class is none."""
-    return as_texts(_column(rows, name), name)
-
-
-def as_texts(column: pa.Array, name: str) -> pa.Array:
-    """Return values as strings; an empty one is none.
-
-    Raises
-    ------
-    UnfitError
-        If they cannot be written as strings.
-    """
-    if pa.types.is_null(column.type):
-        return pa.nulls(len(column), pa.string())
-    if pa.types.is_floating(column.type):
-        # A column of whole numbers with gaps arrives as floats: 3.0 is the category that was 3 in another batch.
-        column = column.cast(pa.float64())
-        numbers = floats(column)
-        whole = np.isfinite(numbers) & (np.floor(numbers) == numbers) & (np.abs(numbers) < 2**53)
-        as_integer = column_of(np.where(whole, numbers, 0.0)).cast(pa.int64()).cast(pa.string())
-        text = pc.if_else(_mask(whole), as_integer, column.cast(pa.string()))
-        return _without(text, np.isnan(numbers))
-    try:
-        column = column.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UnfitError(f"{name}: found a column of {column.type}, expected texts") from error
-    return _without(column, np.asarray(floats(pc.binary_length(column)) == 0.0, dtype=np.bool_))
-
-
-def _time(rows: pa.Table, name: str) -> pa.Array:
-    column = _column(rows, name)
-    try:
-        if pa.types.is_integer(column.type):
-            raise UnfitError(f"{name}: found a column of {column.type}, expected times")
-        return _within_reach(column).cast(_TIME, safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UnfitError(f"{name}: found a column of {column.type} that are no times: {error}") from error
-
-
-def _within_reach(column: pa.Array) -> pa.Array:
-    """Return times without those that lie too far away to be counted in microseconds: casting would wrap them round."""
-    if not pa.types.is_timestamp(column.type) or column.type.unit not in _MICROSECONDS:
-        return column
-    reach = np.iinfo(np.int64).max // _MICROSECONDS[column.type.unit]
-    moments = column.cast(pa.int64())
-    return _without(column, np.asarray(floats(pc.greater(pc.abs(moments), reach)) == 1.0, dtype=np.bool_))
-
-
-def _column(rows: pa.Table, name: str) -> pa.Array:
-    """Return a column in one piece, decoded; nulls where there is none."""
-    if name not in rows.column_names:
-        return pa.nulls(rows.num_rows)
-    if rows.column_names.count(name) > 1:
-        raise UnfitError(f"{name}: found {rows.column_names.count(name)} columns of this name, expected one")
-    column = rows[name]
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    combined = column.combine_chunks()
-    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
-
-
-def _filled(column: pa.Array, now: datetime) -> pa.Array:
-    filler = np.full(len(column), to_micros(now), dtype=np.int64)
-    return pc.coalesce(column, pa.Array.from_buffers(_TIME, len(column), [None, pa.py_buffer(filler.tobytes())]))
-
-
-def _without(column: pa.Array, unwanted: NDArray[np.bool_]) -> pa.Array:
-    return pc.if_else(_mask(~unwanted), column, pa.nulls(len(column), column.type)) if unwanted.any() else column
-
-
-def _any(objections: Sequence[_Objection]) -> NDArray[np.bool_]:
+def _any(objections: Sequence[Objection]) -> NDArray[np.bool_]:
     return np.asarray(np.logical_or.reduce([objection.flags for objection in objections]), dtype=np.bool_)
-
-
-def _is_null(column: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(floats(pc.is_null(column)) == 1.0, dtype=np.bool_)
-
-
-def _mask(flags: NDArray[np.bool_]) -> pa.Array:
-    bits = np.packbits(flags, bitorder="little").tobytes()
-    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, pa.py_buffer(bits)])
-
-
-def _missing(names: list[str]) -> str:
-    return f"found no column {', '.join(names)}, expected it in every batch"

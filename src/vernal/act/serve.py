@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
-from vernal.act.screening import UnfitError, as_numbers, as_texts
+from vernal.act.canonical import UnfitError, as_numbers, as_texts
 from vernal.decide.routing import gets_challenger
 from vernal.errors import UserCodeError, VernalError
 from vernal.records import Predictions

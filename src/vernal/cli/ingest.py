@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import typer
 
 from vernal.cli.options import AsJson, Model, ProjectFolder
 from vernal.cli.output import Output, warn
+from vernal.cli.quality import remarks
 from vernal.cli.reporting import FAILED
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class _Taken(NamedTuple):
     accepted: int
     quarantined: int
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...]
     known: bool
 
 
@@ -71,6 +74,8 @@ def ingest(
         for one in taken:
             for reason in one.reasons:
                 warn(f"Quarantined {one.kind}: {reason}")
+            for remark in one.remarks:
+                warn(f"Note on {one.kind}: {remark}")
     if any(one.quarantined and not one.accepted for one in taken):
         raise typer.Exit(FAILED)
 
@@ -82,6 +87,7 @@ def _take_in(system: System, spec: ModelSpec, kind: str, path: Path) -> _Taken:
     before = _versions(system, spec.model, kind)
     accepted = quarantined = 0
     reasons: dict[str, None] = {}
+    remarked: dict[str, None] = {}
     for number, start in enumerate(range(0, max(rows.num_rows, 1), ROWS_PER_BATCH), 1):
         report = append(
             system.lake,
@@ -90,14 +96,16 @@ def _take_in(system: System, spec: ModelSpec, kind: str, path: Path) -> _Taken:
             rows.slice(start, ROWS_PER_BATCH),
             features=spec.features.kinds,
             task=spec.task,
+            quality=spec.quality,
             writer=name,
             sequence=number,
             now=system.clock.now(),
         )
         accepted, quarantined = accepted + report.accepted, quarantined + report.quarantined
         reasons |= dict.fromkeys(report.reasons)
+        remarked |= dict.fromkeys(remarks(report.quality))
     known = rows.num_rows > 0 and _versions(system, spec.model, kind) == before
-    return _Taken(kind, path, accepted, quarantined, tuple(reasons), known)
+    return _Taken(kind, path, accepted, quarantined, tuple(reasons), tuple(remarked), known)
 
 
 def _versions(system: System, model: str, kind: str) -> tuple[int | None, int | None]:
@@ -141,7 +149,13 @@ def _read_csv(path: Path, spec: ModelSpec) -> pa.Table:
     options = csv.ConvertOptions(
         column_types=dict.fromkeys(texts, pa.string()), null_values=[""], strings_can_be_null=True
     )
-    return csv.read_csv(path, convert_options=options)
+    rows = csv.read_csv(path, convert_options=options)
+    for name in spec.features.numerical:
+        # Only a column with cells that are no numbers stays as texts.
+        if name in rows.column_names:
+            with suppress(pa.ArrowInvalid):
+                rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(pa.float64()))
+    return rows
 
 
 def _as_dict(one: _Taken) -> dict[str, Any]:
@@ -150,6 +164,7 @@ def _as_dict(one: _Taken) -> dict[str, Any]:
         "accepted": one.accepted,
         "quarantined": one.quarantined,
         "reasons": list(one.reasons),
+        "remarks": list(one.remarks),
         "known": one.known,
     }
 

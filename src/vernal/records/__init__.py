@@ -22,6 +22,7 @@ from vernal.records.governance import (
     Message,
 )
 from vernal.records.outbox import ChannelState, Delivery, DeliveryStatus, Routing, Settlement
+from vernal.records.quality import NewColumn, NullShare, QualityEvidence, RuleCount
 from vernal.records.runs import (
     TERMINAL_PHASES,
     CheckCommit,
@@ -68,10 +69,13 @@ __all__ = [
     "Measure",
     "Message",
     "ModelState",
+    "NewColumn",
+    "NullShare",
     "PairedMeasure",
     "PerformanceEvidence",
     "Phase",
     "Predictions",
+    "QualityEvidence",
     "Quarantine",
     "Record",
     "Resolutions",
@@ -79,6 +83,7 @@ __all__ = [
     "RolloutState",
     "Route",
     "Routing",
+    "RuleCount",
     "Run",
     "RunFacts",
     "RunRequest",

@@ -106,6 +106,7 @@ def _log(system: System, model: str, kind: str, rows: pa.Table, end: datetime) -
         rows,
         features=spec.features.kinds,
         task=spec.task,
+        quality=spec.quality,
         writer=f"replay-{kind}",
         sequence=int(end.timestamp()),
         now=end,

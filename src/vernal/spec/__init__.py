@@ -9,6 +9,7 @@ from vernal.spec.loading import PROJECT_FILE, find_project, load_project
 from vernal.spec.metrics import METRICS, MetricName, Task
 from vernal.spec.model import ModelSpec, MonitoringSpec
 from vernal.spec.project import NotificationsSpec, ProjectBudgetSpec, ProjectSpec, RatesSpec
+from vernal.spec.quality import ExpectationSpec, QualitySpec
 from vernal.spec.rollout import RolloutSpec, StepSpec
 from vernal.spec.schema import json_schema
 from vernal.spec.source import Source, SourceKind, SourceSpec, SourceTable
@@ -20,6 +21,7 @@ __all__ = [
     "RESERVED_COLUMNS",
     "ApprovalSpec",
     "DriftTrigger",
+    "ExpectationSpec",
     "FeaturesSpec",
     "GatesSpec",
     "LabelsSpec",
@@ -33,6 +35,7 @@ __all__ = [
     "Project",
     "ProjectBudgetSpec",
     "ProjectSpec",
+    "QualitySpec",
     "RatesSpec",
     "RolloutSpec",
     "ScheduleTrigger",

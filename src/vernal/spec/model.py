@@ -14,6 +14,7 @@ from vernal.spec.features import FeaturesSpec
 from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
 from vernal.spec.labels import LabelsSpec
 from vernal.spec.metrics import DEFAULT_LEVEL, METRICS, MetricName, Task, default_metric, misfit, out_of_range
+from vernal.spec.quality import QualitySpec
 from vernal.spec.rollout import RolloutSpec
 from vernal.spec.source import SourceSpec
 from vernal.spec.triggers import TriggersSpec
@@ -92,6 +93,7 @@ class ModelSpec(Section):
     )
     risky: bool = Field(default=False, description="Every release of the model needs a person's approval.")
     monitoring: MonitoringSpec = Field(default=MonitoringSpec(), description="How often production is looked at.")
+    quality: QualitySpec = Field(default=QualitySpec(), description="What is expected of rows as they arrive.")
     triggers: TriggersSpec = Field(
         default_factory=_empty_section, validate_default=True, description="What asks for a run; any one suffices."
     )
@@ -126,6 +128,14 @@ class ModelSpec(Section):
         if task is not None and (wrong := misfit(metric, task)):
             raise ValueError(wrong)
         return metric
+
+    @field_validator("quality")
+    @classmethod
+    def _fits_the_columns(cls, quality: QualitySpec, info: ValidationInfo) -> QualitySpec:
+        features, task = info.data.get("features"), info.data.get("task")
+        if features is not None and task is not None:
+            refuse(quality.faults(features.kinds, task))
+        return quality
 
     @field_validator("triggers", mode="before")
     @classmethod

@@ -94,3 +94,21 @@ def test_a_call_without_a_file_is_called_wrongly(project: Path, vernal: Vernal) 
 def test_a_model_that_is_not_there_takes_nothing_in(project: Path, labels: Path, vernal: Vernal) -> None:
     error = error_of(vernal("ingest", "nope", "--labels", labels, "--json", "--project", project))
     assert error["message"] == f'{project}: found no model "nope", expected one of m'
+
+
+def test_what_was_let_in_all_the_same_is_told(project: Path, predictions: Path, vernal: Vernal) -> None:
+    with (project / "m.yaml").open("a") as file:
+        file.write("quality: {expectations: [{column: x, min: 0, action: warn}, {column: noise, max: 0.1}]}\n")
+    header, *rows = PREDICTIONS.splitlines()
+    predictions.write_text("\n".join([f"{header},basket", *(f"{row},1" for row in rows)]))
+    command = ("ingest", "m", "--predictions", predictions, "--project", project)
+    told = vernal(*command)
+    assert told.stdout == f"predictions: 1 rows of {predictions} taken in, 1 quarantined\n"
+    assert "Quarantined predictions: noise: expected at most 0.1 (1)\n" in told.stderr
+    assert "Note on predictions: predictions have a column basket (int64) that the model does not know" in told.stderr
+    assert "came as texts" not in told.stderr
+    predictions.write_text(PREDICTIONS.replace("-0.5", "-0.6"))
+    found = document(vernal(*command, "--json"))["predictions"]
+    assert found["reasons"] == ["noise: expected at most 0.1 (1)"]
+    predictions.write_text(PREDICTIONS.replace("0.2,b", "0.1,b"))
+    assert "x: expected at least 0 (1)" in document(vernal(*command, "--json"))["predictions"]["remarks"]

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vernal.act.screening import UnfitError, as_numbers, as_texts, screen
+from vernal.act.canonical import UnfitError, as_numbers, as_texts
+from vernal.act.screening import screen
 from vernal.adapters.sources.times import FOREVER, as_times, shifted, utc_micros
 from vernal.errors import LakeError
 from vernal.records import Labels, Predictions
