@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vernal.stats.intervals import Interval, PairedInterval, wilson
+from vernal.stats.intervals import Interval, PairedInterval, clopper_pearson
 from vernal.stats.metrics import METRICS, Needs
 from vernal.stats.multiple import benjamini_hochberg
 from vernal.stats.paired import mcnemar, paired_accuracy_table
@@ -211,10 +211,10 @@ def test_mcnemar_sees_no_direction_and_more_one_sided_wins_are_more_evidence(won
 
 
 @given(st.integers(min_value=1, max_value=10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_mirrors_successes_and_failures(counted: tuple[int, int]) -> None:
+def test_the_exact_bounds_mirror_successes_and_failures(counted: tuple[int, int]) -> None:
     successes, rows = counted
-    lower, upper = _bounds(wilson(successes, rows))
-    assert _bounds(wilson(rows - successes, rows)) == pytest.approx((1 - upper, 1 - lower), abs=1e-12)
+    lower, upper = _bounds(clopper_pearson(successes, rows))
+    assert _bounds(clopper_pearson(rows - successes, rows)) == pytest.approx((1 - upper, 1 - lower), abs=1e-12)
 
 
 @given(st.lists(st.floats(min_value=0.0, max_value=1.0), max_size=30))

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from vernal.errors import SampleError
 from vernal.stats.arrays import Floats, Values, check_level
-from vernal.stats.intervals import Interval, PairedInterval, bounds_within, wilson_bounds
+from vernal.stats.intervals import Interval, PairedInterval, bounds_within, largest_unseen
 from vernal.stats.metrics import Metric
 from vernal.stats.paired import mcnemar
 from vernal.stats.weighted import AT_ONCE, ROUNDING, weighted
@@ -41,7 +41,7 @@ def bootstrap_interval(
     The standard error is the spread of the resamples times ``sqrt(n / (n - 1))`` for ``n`` rows, and is multiplied by
     Student's quantile with ``n - 1`` degrees of freedom. The bounds are taken on the scale that suits the metric's
     range: logit within 0..1, logarithm for a loss, plain for a function. Where a metric within 0..1 is at its limit
-    resamples do not vary, and the bounds are Wilson's.
+    resamples do not vary, and the far bound is that of a proportion which was never missed.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def bootstrap_interval(
         return replace(found, method="none", note=note)
     t = float(stdtrit(truth.size - 1, certainty))
     if metric.limits == (0.0, 1.0) and found.value in metric.limits:
-        lower, upper = wilson_bounds(found.value, _counted(metric, truth, outputs), t)
+        missed = _largest_missed(metric, truth, outputs, certainty)
+        lower, upper = found.value * (1 - missed), found.value + (1 - found.value) * missed
     else:
         lower, upper = bounds_within(metric.limits, found.value, t * error)
     return replace(found, lower=lower, upper=upper)
@@ -250,14 +251,18 @@ def _drawn_sums(terms: Floats, rng: np.random.Generator, resamples: int) -> Floa
     return drawn
 
 
-def _counted(metric: Metric, labels: Values, outputs: npt.ArrayLike) -> float:
-    """Return how many rows a metric that is at its limit rests on, at least.
+def _largest_missed(metric: Metric, labels: Values, outputs: npt.ArrayLike, certainty: float) -> float:
+    """Return how far from a limit that all rows attain the metric can be.
 
-    Rows that enter the denominator, at half where one may count twice, which for F1 is Wilson's upper bound of
-    ``TP / (TP + FP + FN)`` mapped to F1; for an area the rows of the smaller class.
+    The rows are those in the denominator, for an area those of the smaller class. F1 is ``2 j / (1 + j)`` of the share
+    ``j = TP / (TP + FP + FN)``.
     """
     if metric.terms is None:
         positives = int((labels == 1).sum())
-        return min(positives, labels.size - positives)
-    parts = metric.terms(labels, outputs) @ np.array(metric.denominator)
-    return float((parts > 0).sum()) / max(metric.denominator)
+        return largest_unseen(min(positives, labels.size - positives), certainty)
+    terms = metric.terms(labels, outputs)
+    share = largest_unseen(float(((terms @ np.array(metric.denominator)) > 0).sum()), certainty)
+    if max(metric.denominator) == 1:
+        return share
+    attained = bool((terms @ np.array(metric.numerator)).any())
+    return share / (2 - share) if attained else 2 * share / (1 + share)

@@ -1,4 +1,4 @@
-"""What an interval is, the score interval of a proportion, and bounds that respect a quantity's range.
+"""What an interval is, the exact interval of a proportion, and bounds that respect a quantity's range.
 
 ``certainty`` is one-sided for each bound: at 0.95 the upper bound alone is exceeded by the truth in 5 % of samples, and
 so is the lower bound from below. At 0.5 both bounds are the point estimate.
@@ -11,7 +11,8 @@ import math
 import msgspec
 
 from vernal.errors import SampleError
-from vernal.stats.arrays import check_level, normal_quantile
+from vernal.stats.arrays import check_level
+from vernal.stats.special import beta_quantile
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,15 +53,18 @@ class PairedInterval(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-def wilson(successes: int, rows: int, *, certainty: float = 0.95) -> Interval:
-    """Return the Wilson score interval of a proportion.
+def clopper_pearson(successes: int, rows: int, *, certainty: float = 0.95) -> Interval:
+    """Return the exact interval of a proportion: each bound holds at least as often as stated, whatever the share.
+
+    The lower bound is the share at which so many successes or more have the probability ``1 - certainty``, the upper
+    one that at which so many or fewer have.
 
     Parameters
     ----------
     successes, rows
         Counts; ``0 <= successes <= rows`` and ``rows >= 1``.
     certainty
-        One-sided certainty of each bound.
+        One-sided certainty of each bound; 0.5 gives the share itself.
 
     Raises
     ------
@@ -69,20 +73,51 @@ def wilson(successes: int, rows: int, *, certainty: float = 0.95) -> Interval:
 
     References
     ----------
-    E. B. Wilson (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
+    C. J. Clopper, E. S. Pearson (1934). The use of confidence or fiducial limits illustrated in the case of the
+    binomial. Biometrika 26.
 
     Examples
     --------
-    >>> interval = wilson(90, 100)
+    >>> interval = clopper_pearson(90, 100)
     >>> round(interval.lower, 4), round(interval.upper, 4)
-    (0.8396, 0.9393)
+    (0.8363, 0.9447)
     """
     check_level("certainty", certainty)
     if rows < 1 or not 0 <= successes <= rows:
         raise SampleError(f"proportion: found {successes} of {rows}, expected at least 1 row and no more successes")
-    share = successes / rows
-    lower, upper = wilson_bounds(share, rows, normal_quantile(certainty))
-    return Interval(value=share, lower=lower, upper=upper, certainty=certainty, rows=rows, method="wilson")
+    lower, upper = exact_bounds(successes, rows, certainty)
+    return Interval(
+        value=successes / rows, lower=lower, upper=upper, certainty=certainty, rows=rows, method="clopper-pearson"
+    )
+
+
+_EVEN = 0.5
+"""Certainty at which a bound is the estimate itself."""
+
+
+def exact_bounds(successes: float, rows: float, certainty: float) -> tuple[float, float]:
+    """Return the exact bounds of a proportion; counts need not be whole, where rows stand for more or less than one."""
+    if certainty == _EVEN:
+        return successes / rows, successes / rows
+    miss = min(certainty, 1 - certainty)
+    lower, upper = _least_share(successes, rows, miss), 1 - _least_share(rows - successes, rows, miss)
+    return (lower, upper) if certainty > _EVEN else (upper, lower)
+
+
+def _least_share(successes: float, rows: float, miss: float) -> float:
+    """Return the share with which at least so many successes have the probability ``miss``."""
+    return beta_quantile(successes, rows - successes + 1, miss) if successes else 0.0
+
+
+def largest_unseen(rows: float, certainty: float) -> float:
+    """Return the largest share that ``rows`` rows without a single case leave possible, 0 at a certainty of 0.5.
+
+    Examples
+    --------
+    >>> round(largest_unseen(100, 0.95), 4)  # about three in a hundred
+    0.0295
+    """
+    return 1 - (1 - certainty) ** (1 / rows) if certainty > _EVEN else 0.0
 
 
 def wilson_bounds(share: float, rows: float, z: float) -> tuple[float, float]:

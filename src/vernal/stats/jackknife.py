@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from vernal.errors import SampleError
 from vernal.stats.arrays import Floats, Ints, Values, check_level
-from vernal.stats.intervals import Interval, PairedInterval, bounds_within, wilson_bounds
+from vernal.stats.intervals import Interval, PairedInterval, bounds_within, largest_unseen
 from vernal.stats.metrics import Metric
 from vernal.stats.paired import mcnemar
 from vernal.stats.weighted import AT_ONCE, ROUNDING, unit_sums, weighted
@@ -33,8 +33,8 @@ def jackknife_interval(
 
     The jackknife's standard error is multiplied by Student's quantile at one degree of freedom less than the effective
     number of blocks. The bounds are taken on the scale that suits the metric's range: logit within 0..1, logarithm for
-    a loss, plain for a function. Where a metric within 0..1 is at its limit nothing varies, and the bounds are Wilson's
-    of so many blocks.
+    a loss, plain for a function. Where a metric within 0..1 is at its limit nothing varies, and the far bound is that
+    of a proportion which so many blocks never missed.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def jackknife_interval(
     spread, note = _spread(metric, truth, (outputs,), found.value, codes, k)
     if spread is None:
         return replace(found, method="none", note=note)
-    t = spread.t(certainty)
     if metric.limits == (0.0, 1.0) and found.value in metric.limits:
-        lower, upper = wilson_bounds(found.value, spread.blocks, t)
+        missed = largest_unseen(spread.blocks, certainty)
+        lower, upper = found.value * (1 - missed), found.value + (1 - found.value) * missed
     else:
-        lower, upper = bounds_within(metric.limits, found.value, t * spread.error)
+        lower, upper = bounds_within(metric.limits, found.value, spread.t(certainty) * spread.error)
     return replace(found, lower=lower, upper=upper)
 
 

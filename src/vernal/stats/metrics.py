@@ -42,7 +42,7 @@ class Needs(StrEnum):
 class Method(StrEnum):
     """How a metric's interval is computed."""
 
-    WILSON = "wilson"
+    EXACT = "exact"
     DELONG = "delong"
     BOOTSTRAP = "bootstrap"
 
@@ -240,7 +240,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 tasks=_CLASSES,
                 greater_is_better=True,
                 needs=Needs.PREDICTIONS,
-                method=Method.WILSON,
+                method=Method.EXACT,
                 row_score="accuracy",
                 undefined="no rows",
                 terms=rowterms.accuracy,
@@ -277,7 +277,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 tasks=_BINARY,
                 greater_is_better=True,
                 needs=Needs.PREDICTIONS,
-                method=Method.WILSON,
+                method=Method.EXACT,
                 row_score="brier",
                 undefined="no row predicted to be of class 1",
                 terms=rowterms.confusion,
@@ -290,7 +290,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 tasks=_BINARY,
                 greater_is_better=True,
                 needs=Needs.PREDICTIONS,
-                method=Method.WILSON,
+                method=Method.EXACT,
                 row_score="brier",
                 undefined="no row of class 1",
                 terms=rowterms.confusion,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from vernal.errors import SampleError
 from vernal.stats.areas import delong, paired_delong
 from vernal.stats.bootstrap import RESAMPLES, bootstrap_interval, paired_bootstrap
-from vernal.stats.intervals import Interval, PairedInterval, wilson
+from vernal.stats.intervals import Interval, PairedInterval, clopper_pearson
 from vernal.stats.jackknife import jackknife_interval, paired_jackknife
 from vernal.stats.labels import binary_labels
 from vernal.stats.metrics import Method, Metric
@@ -31,7 +31,7 @@ def measure(
     certainty: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """Return a metric with its interval: Wilson for proportions, DeLong for the area, bootstrap otherwise.
+    """Return a metric with its interval: exact for proportions, DeLong for the area, bootstrap otherwise.
 
     With ``blocks``, the jackknife over blocks for every metric, since rows cluster in time. With ``weights`` that
     differ, :func:`vernal.stats.weighting.weighted_measure`.
@@ -83,12 +83,12 @@ def measure(
     if np.asarray(labels).size:
         if metric.method is Method.DELONG and _both_classes(labels):
             return delong(labels, outputs, certainty=certainty)
-        if metric.method is Method.WILSON and metric.terms is not None:
+        if metric.method is Method.EXACT and metric.terms is not None:
             terms = metric.terms(labels, outputs)
             sums = terms.sum(axis=0)
             successes, tried = int(sums @ np.array(metric.numerator)), int(sums @ np.array(metric.denominator))
             if tried:
-                return replace(wilson(successes, tried, certainty=certainty), rows=len(terms))
+                return replace(clopper_pearson(successes, tried, certainty=certainty), rows=len(terms))
     return bootstrap_interval(metric, labels, outputs, rng=rng, certainty=certainty, resamples=resamples)
 
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from vernal.errors import SampleError
-from vernal.stats.arrays import Bools, Floats, check_level
-from vernal.stats.intervals import Interval, bounds_within, wilson_bounds
+from vernal.stats.arrays import Bools, Floats, check_level, normal_quantile
+from vernal.stats.intervals import Interval, bounds_within, exact_bounds, wilson_bounds
 from vernal.stats.labels import binary_labels, finite_scores
 from vernal.stats.metrics import Method, Metric
 
@@ -100,8 +100,9 @@ def weighted_measure(
     It holds for rows picked independently, and is too large rather than too small for a fixed number of picks. A few
     rows can miss what the heavy ones hide (all of 200 sampled answers may be right but for some of little weight), so
     the variance is averaged with that of rows which all vary alike, which counts as much as 4 rows: rows of the rarer
-    outcome for a proportion, any rows otherwise. A proportion then gets Wilson's bounds for as many rows as give this
-    variance; the quantile is Student's with the effective number of rows.
+    outcome for a proportion, any rows otherwise. A proportion then gets the exact bounds of as many rows as give this
+    variance, fewer by the square of the normal over Student's quantile; the others have Student's quantile itself, with
+    the effective number of rows.
 
     References
     ----------
@@ -168,21 +169,27 @@ def _ratio(metric: Metric, terms: Floats, rows: RowWeights, blank: Interval) -> 
     effective = below**2 / float((w**2 * b**2 / rows.information).sum())
     if n == 1 or effective <= 1:
         return replace(found, note="one row only: it says nothing about another")
-    proportion = metric.method is Method.WILSON
+    proportion = metric.method is Method.EXACT
     deviations = a - ratio * b
     own = n / (n - 1) * float((w**2 * deviations**2 / rows.information).sum()) / below**2
     alike = float(w @ deviations**2) / float(w @ b) / effective
     told = min(int((a > 0).sum()), int((a == 0).sum())) if proportion else n
     variance = (told * own + _EVEN_ROWS * alike) / (told + _EVEN_ROWS)
     t = _student(effective - 1, found.certainty)
-    if metric.limits == (0.0, 1.0) and ratio in metric.limits:
+    if proportion:
+        worth = (effective if ratio in metric.limits else ratio * (1 - ratio) / variance) * _shrinkage(found, t)
+        lower, upper = exact_bounds(ratio * worth, worth, found.certainty)
+    elif metric.limits == (0.0, 1.0) and ratio in metric.limits:
         lower, upper = wilson_bounds(ratio, effective / max(metric.denominator), t)
-    elif proportion:
-        lower, upper = wilson_bounds(ratio, ratio * (1 - ratio) / variance, t)
     else:
         error = math.sqrt(variance) / (2 * value if metric.root and value else 1.0)
         lower, upper = bounds_within(metric.limits, value, t * error)
     return replace(found, lower=lower, upper=upper)
+
+
+def _shrinkage(found: Interval, t: float) -> float:
+    """Return the part of the rows that is left when Student's quantile takes the place of the normal one."""
+    return (normal_quantile(found.certainty) / t) ** 2 if t else 1.0
 
 
 def _area(positive: Bools, scores: Floats, rows: RowWeights, blank: Interval, metric: Metric) -> Interval:

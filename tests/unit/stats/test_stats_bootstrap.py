@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 from vernal.errors import SampleError
 from vernal.stats import bootstrap
 from vernal.stats.bootstrap import bootstrap_interval, paired_bootstrap
-from vernal.stats.intervals import PairedInterval, wilson, wilson_bounds
+from vernal.stats.intervals import PairedInterval, clopper_pearson
 from vernal.stats.metrics import METRICS, Needs, WeightedFunction, of_function
 from vernal.stats.weighted import weighted
 
@@ -170,27 +170,25 @@ def test_a_function_refused_in_most_resamples_has_a_value_and_no_bounds() -> Non
 
 
 # --------------------------------------------------------------------------------------------------------------- ranges
-@pytest.mark.parametrize(("answers", "share", "rows"), [([1, 1, 1, 0, 0, 0], 1.0, 3), ([0, 0, 0, 1, 1, 1], 0.0, 6)])
-def test_f1_at_its_limit_has_wilsons_bounds_of_half_the_rows_it_counts(
-    answers: list[int], share: float, rows: int
-) -> None:
-    found = bootstrap_interval(METRICS["f1"], [1, 1, 1, 0, 0, 0], answers, rng=_rng())
-    lower, upper = wilson_bounds(share, rows / 2, stats.t.ppf(0.95, 5))
-    assert (found.value, found.lower, found.upper) == pytest.approx((share, lower, upper))
+def test_a_perfect_f1_has_the_exact_bound_of_the_share_of_hits_mapped_to_f1() -> None:
+    found = bootstrap_interval(METRICS["f1"], [1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0], rng=_rng())
+    hits = clopper_pearson(3, 3).lower
+    assert hits is not None
+    assert (found.value, found.lower, found.upper) == pytest.approx((1.0, 2 * hits / (1 + hits), 1.0))
 
 
 def test_the_upper_bound_of_an_f1_of_0_is_that_of_the_share_of_hits_mapped_to_f1() -> None:
     labels, answers = np.repeat([1, 0], 500), np.repeat([0, 1], 500)
-    hits = wilson(0, 1000).upper
+    hits = clopper_pearson(0, 1000).upper
     assert hits is not None
     found = bootstrap_interval(METRICS["f1"], labels, answers, rng=_rng())
-    assert found.upper == pytest.approx(2 * hits / (1 + hits), rel=5e-3)
+    assert found.upper == pytest.approx(2 * hits / (1 + hits))
 
 
 def test_a_perfect_area_rests_on_the_smaller_class() -> None:
     labels = np.array([1, 1, 1, *[0] * 30])
     found = bootstrap_interval(METRICS["roc_auc"], labels, labels, rng=_rng())
-    assert found.lower == pytest.approx(3 / (3 + stats.t.ppf(0.95, 32) ** 2))
+    assert found.lower == pytest.approx(clopper_pearson(3, 3).lower)
 
 
 def test_one_defined_resample_of_two_has_no_spread() -> None:

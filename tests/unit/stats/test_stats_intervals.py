@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from vernal.errors import SampleError
 from vernal.stats.areas import delong, paired_delong
-from vernal.stats.intervals import PairedInterval, bounds_within, wilson
+from vernal.stats.intervals import PairedInterval, bounds_within, clopper_pearson, largest_unseen, wilson_bounds
 from vernal.stats.paired import mcnemar, paired_accuracy, paired_accuracy_table
 
 Z = float(stats.norm.ppf(0.975))
@@ -33,14 +33,35 @@ def _table(won: int, lost: int, rows: int, certainty: float = 0.975) -> PairedIn
 # ------------------------------------------------------------------------------------------------------- proportions
 @pytest.mark.parametrize(("successes", "rows"), [(0, 1), (1, 1), (0, 20), (3, 20), (20, 20), (999, 100_000)])
 @pytest.mark.parametrize("certainty", [0.9, 0.975, 0.999])
-def test_wilson_is_scipys_two_sided_interval_at_the_matching_level(successes: int, rows: int, certainty: float) -> None:
-    expected = stats.binomtest(successes, rows).proportion_ci(2 * certainty - 1, method="wilson")
-    found = wilson(successes, rows, certainty=certainty)
+def test_the_exact_bounds_are_scipys_two_sided_interval_at_the_matching_level(
+    successes: int, rows: int, certainty: float
+) -> None:
+    expected = stats.binomtest(successes, rows).proportion_ci(2 * certainty - 1, method="exact")
+    found = clopper_pearson(successes, rows, certainty=certainty)
     assert (found.lower, found.upper) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+def test_less_than_even_certainty_turns_the_bounds_round() -> None:
+    more, less = clopper_pearson(7, 20, certainty=0.8), clopper_pearson(7, 20, certainty=0.2)
+    assert (less.lower, less.upper) == pytest.approx((more.upper, more.lower))
+    even = clopper_pearson(7, 20, certainty=0.5)
+    assert even.lower == even.value == even.upper == 0.35
+
+
+@pytest.mark.parametrize("rows", [1, 30, 5000])
+def test_the_largest_unseen_share_is_the_upper_bound_of_no_case(rows: int) -> None:
+    assert largest_unseen(rows, 0.95) == pytest.approx(clopper_pearson(0, rows).upper)
+    assert largest_unseen(rows, 0.5) == 0.0
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.0, 4), (0.15, 20), (1.0, 7)])
+def test_wilsons_bounds_are_scipys(share: float, rows: int) -> None:
+    expected = stats.binomtest(round(share * rows), rows).proportion_ci(0.95, method="wilson")
+    assert wilson_bounds(share, rows, Z) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
 def test_a_perfect_share_has_an_interval_that_ends_at_it() -> None:
-    found = wilson(30, 30)
+    found = clopper_pearson(30, 30)
     assert found.upper == found.value == 1.0
     assert found.lower is not None
     assert 0.9 < found.lower < 1.0
@@ -49,13 +70,13 @@ def test_a_perfect_share_has_an_interval_that_ends_at_it() -> None:
 @pytest.mark.parametrize(("successes", "rows"), [(0, 0), (-1, 5), (6, 5)])
 def test_what_is_no_proportion_is_refused(successes: int, rows: int) -> None:
     with pytest.raises(SampleError, match=f"found {successes} of {rows}"):
-        wilson(successes, rows)
+        clopper_pearson(successes, rows)
 
 
 @pytest.mark.parametrize("certainty", [0.0, 1.0, math.nan])
 def test_a_certainty_that_is_no_probability_is_refused(certainty: float) -> None:
     for call in (
-        lambda: wilson(1, 2, certainty=certainty),
+        lambda: clopper_pearson(1, 2, certainty=certainty),
         lambda: delong([0, 1], [0, 1], certainty=certainty),
         lambda: paired_delong([0, 1], [0, 1], [0, 1], certainty=certainty),
         lambda: _table(1, 1, 4, certainty),
@@ -155,7 +176,7 @@ def test_only_the_order_of_scores_counts() -> None:
 def test_scores_that_separate_the_classes_leave_room_for_doubt_by_the_smaller_class() -> None:
     found = delong([1, 1, 1, 1, 0, 0, 0, 0, 0, 0], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
     assert (found.value, found.upper) == (1.0, 1.0)
-    assert found.lower == pytest.approx(wilson(4, 4).lower)
+    assert found.lower == pytest.approx(wilson_bounds(1.0, 4, stats.norm.ppf(0.95))[0])
 
 
 def test_a_single_positive_has_the_widest_interval_an_area_can_have() -> None:

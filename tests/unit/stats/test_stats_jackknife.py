@@ -233,14 +233,13 @@ def test_one_block_says_nothing_of_its_error() -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------- ranges
-def test_a_perfect_area_has_wilsons_bounds_of_the_days_it_is_worth() -> None:
+def test_a_perfect_area_has_the_exact_bound_of_the_days_it_is_worth() -> None:
     labels = np.array([*[1, 0] * 6, *[0] * 4])
     found = jackknife_interval(METRICS["roc_auc"], labels, labels, blocks=np.repeat(np.arange(4), 4))
     shares = (np.array([2, 2, 2, 0]) / 6 + np.array([2, 2, 2, 4]) / 10) / 2
     worth = 1 / float(shares @ shares)
-    t = stats.t.ppf(0.95, worth - 1)
     assert (found.value, found.upper) == (1.0, 1.0)
-    assert found.lower == pytest.approx(worth / (worth + t**2))
+    assert found.lower == pytest.approx(0.05 ** (1 / worth))
 
 
 def test_a_difference_of_shares_never_exceeds_one() -> None:

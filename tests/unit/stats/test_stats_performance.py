@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from sklearn import metrics as sk
 
 from vernal.errors import SampleError
 from vernal.stats.areas import delong, paired_delong
-from vernal.stats.intervals import Interval, PairedInterval, wilson
+from vernal.stats.intervals import Interval, PairedInterval, clopper_pearson
 from vernal.stats.metrics import METRICS, Needs, of_function
 from vernal.stats.paired import paired_accuracy
 from vernal.stats.performance import measure, measure_paired
@@ -55,9 +57,9 @@ def test_accuracy_precision_and_recall_are_proportions_of_the_rows_they_divide_b
         ("precision", hits, int(answers.sum())),
         ("recall", hits, int(LABELS.sum())),
     ):
-        expected, found = wilson(successes, rows), _measure(name)
+        expected, found = clopper_pearson(successes, rows), _measure(name)
         assert (found.value, found.lower, found.upper) == (expected.value, expected.lower, expected.upper)
-        assert (found.rows, found.method) == (N, "wilson")
+        assert (found.rows, found.method) == (N, "clopper-pearson")
 
 
 def test_the_area_is_measured_by_delong() -> None:
@@ -188,3 +190,14 @@ def test_models_of_different_length_are_refused(name: str) -> None:
     first, second = _outputs(name)
     with pytest.raises(SampleError, match="found shape"):
         measure_paired(METRICS[name], LABELS, first, second[1:], rng=np.random.default_rng(0))
+
+
+def test_a_share_is_bounded_without_importing_scipy() -> None:
+    """Its import would take longer than the check."""
+    code = (
+        "import sys, numpy as np;"
+        "from vernal.stats.metrics import METRICS; from vernal.stats.performance import measure;"
+        "found = measure(METRICS['accuracy'], np.ones(9), np.arange(9) > 1, rng=np.random.default_rng(0));"
+        "assert found.lower < found.upper; assert 'scipy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

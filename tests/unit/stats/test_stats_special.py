@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from vernal.errors import SampleError
-from vernal.stats.special import gamma_isf, gamma_sf, kolmogorov_isf, kolmogorov_sf, log_gamma
+from vernal.stats.special import beta_cdf, beta_quantile, gamma_isf, gamma_sf, kolmogorov_isf, kolmogorov_sf, log_gamma
 
 SHAPES = np.array([0.05, 0.5, 1.0, 2.5, 5.0, 17.0, 160.0, 500.0, 5e3, 1e5])
 LEVELS = [1e-12, 1e-6, 1e-4, 0.001, 0.01, 0.05, 0.3, 0.5, 0.9, 0.999]
@@ -57,6 +57,22 @@ def test_its_inverse_is_scipys_too(level: float) -> None:
 def test_the_gamma_function_is_scipys() -> None:
     x = np.concatenate((np.linspace(0.01, 200, 500), [1e4, 1e7, 1e12]))
     assert log_gamma(x) == pytest.approx(special.gammaln(x), rel=1e-14, abs=1e-13)
+
+
+COUNTS = [(1, 1), (1, 50), (8, 3), (200, 1), (180, 21), (4990, 11), (30, 10**6), (9 * 10**5, 10**5 + 1)]
+
+
+@pytest.mark.parametrize(("a", "b"), COUNTS)
+def test_the_incomplete_beta_function_is_scipys(a: int, b: int) -> None:
+    spread = np.sqrt(a * b / (a + b + 1)) / (a + b)
+    for x in np.clip(a / (a + b) + spread * np.linspace(-6, 6, 25), 0, 1).tolist():
+        assert beta_cdf(a, b, x) == pytest.approx(special.betainc(a, b, x), rel=1e-8, abs=1e-15)
+
+
+@pytest.mark.parametrize(("a", "b"), COUNTS)
+def test_its_quantiles_are_scipys(a: int, b: int) -> None:
+    for level in LEVELS:
+        assert beta_quantile(a, b, level) == pytest.approx(special.betaincinv(a, b, level), rel=1e-9)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, float("nan")])
