@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from vernal.act.serve import Server
     from vernal.adapters.sources.table import Table
-    from vernal.ports import CostSource, Lake
+    from vernal.ports import CostSource, Lake, Notifier
     from vernal.spec import Project
 
 
@@ -37,7 +37,8 @@ def open_system(
     start
         Where to look for ``vernal.yaml``; the current folder by default.
     clock, costs
-        Domain time and what runs cost; wall-clock time and metered cost by default. A replay brings its own.
+        Domain time and what runs cost; wall-clock time and metered cost by default. A replay brings its own; with a
+        clock that was handed in, nobody but the project's notifications file is told of anything.
     patience_seconds
         How long a tick follows a training job; ``None`` to its end.
     read_only
@@ -64,6 +65,7 @@ def open_system(
             trainer=SubprocessTrainer(project.jobs_path),
             costs=costs or MeteredCost(project.spec.rates),
             notifier=FileNotifier(project.notifications_path),
+            targets=_targets(project) if clock is None else {},
             owner=f"{socket.gethostname()}:{os.getpid()}",
             patience_seconds=patience_seconds,
         )
@@ -89,6 +91,15 @@ def open_tables(start: Path | None = None) -> tuple[Project, dict[tuple[str, str
 
     project = load_project(start or Path.cwd())
     return project, open_sources(project)
+
+
+def _targets(project: Project) -> dict[str, Notifier]:
+    from vernal.adapters.notify import AppriseNotifier
+
+    return {
+        target.name: AppriseNotifier(target, project=project.name, root=project.root)
+        for target in project.spec.notifications.targets
+    }
 
 
 def _is_missing(state_url: str) -> bool:

@@ -85,7 +85,9 @@ class StateStore(Protocol):
         """
         ...
 
-    def release_check(self, state: ModelState, *, next_check_at: datetime, decision: Decision) -> None:
+    def release_check(
+        self, state: ModelState, *, next_check_at: datetime, decision: Decision, messages: Sequence[Message] = ()
+    ) -> None:
         """Give up a claimed check after an error: keep the attempt count, record the decision, try again later."""
         ...
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from vernal.act.messages import CHAMPION_KINDS
 from vernal.clock import monotonic
+from vernal.decide import alerts
 from vernal.decide.delivery import after_failure, given_up
 from vernal.errors import DeliveryError, VernalError
-from vernal.records import DeliveryStatus, Routing, Settlement
+from vernal.records import ChannelState, DeliveryStatus, MessageState, Routing, Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from vernal.act.system import System
+    from vernal.ports import Notifier
     from vernal.records import Delivery, Message
 
     Send = Callable[[Delivery], None]
@@ -44,22 +47,68 @@ def deliver(system: System, errors: list[str]) -> int:
 
 def _route(system: System) -> None:
     """Decide where new messages go; another worker that does the same at this moment does it for both."""
-    while messages := system.store.unrouted_messages(limit=ROUTED_AT_ONCE):
-        ids = tuple(message.id for message in messages)
-        deliveries = tuple((channel, message) for message in messages for channel in _channels_for(message))
-        if not system.store.route(Routing(message_ids=ids, deliveries=deliveries)):
+    while True:
+        messages = system.store.unrouted_messages(limit=ROUTED_AT_ONCE)
+        routing = _routing(system, messages)
+        if not (routing.message_ids or routing.deliveries or routing.memories):
+            return
+        if not system.store.route(routing):
             return
 
 
-def _channels_for(message: Message) -> Sequence[str]:
-    return (REGISTRY, FILE) if message.kind in CHAMPION_KINDS else (FILE,)
+def _routing(system: System, messages: Sequence[Message]) -> Routing:
+    """Return where messages go: to the file what is new, to each target what its policy lets through now."""
+    deliveries = [(channel, message) for message in messages for channel in _fixed_channels(message)]
+    memories = []
+    known = {state.name: state for state in system.store.channels()} if system.targets else {}
+    for target in system.project.spec.notifications.targets:
+        channel = alert_channel(target.name)
+        if target.name not in system.targets:
+            continue
+        before = memory_of(known.get(channel))
+        if not messages and not before.held:
+            continue
+        send, after = alerts.plan(target, before, messages, now=system.clock.now())
+        deliveries += [(channel, message) for message in send]
+        if after != before:
+            state = known.get(channel, ChannelState(name=channel))
+            memories.append(state.evolve(memory=after.to_json().decode()))
+    return Routing(
+        message_ids=tuple(message.id for message in messages),
+        deliveries=tuple(deliveries),
+        memories=tuple(memories),
+    )
+
+
+def alert_channel(target: str) -> str:
+    """Return the channel of a notification target."""
+    return f"alert:{target}"
+
+
+def memory_of(state: ChannelState | None) -> alerts.Memory:
+    """Return what is remembered of a target."""
+    return alerts.Memory.from_json(state.memory) if state is not None and state.memory else alerts.Memory()
+
+
+def _fixed_channels(message: Message) -> Iterator[str]:
+    if message.kind in CHAMPION_KINDS:
+        yield REGISTRY
+    if message.state is not MessageState.ONGOING:  # the file told of it when it began
+        yield FILE
 
 
 def _senders(system: System) -> Mapping[str, Send]:
-    return {
+    senders: dict[str, Send] = {
         FILE: lambda delivery: system.notifier.send(delivery.message),
         REGISTRY: lambda delivery: _mirror_champion(system, delivery.message.model),
     }
+    for name, notifier in system.targets.items():
+        senders[alert_channel(name)] = partial(_tell, notifier)
+    return senders
+
+
+def _tell(notifier: Notifier, delivery: Delivery) -> None:
+    notifier.send(delivery.message)
 
 
 def _no_such_channel(delivery: Delivery) -> None:

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from vernal.act.check import check_model
+from vernal.act.conditions import conditions_after, with_conditions
 from vernal.act.deliver import deliver
 from vernal.act.phases import fail, step
 from vernal.act.rollout import roll_back
@@ -71,7 +72,7 @@ def tick(system: System, models: Sequence[str] | None = None) -> TickReport:
 
 def _check(system: System, state: ModelState, checks: list[Decision], errors: list[str]) -> None:
     try:
-        commit = check_model(system, state)
+        commit = with_conditions(system, state, check_model(system, state))
         system.store.commit_check(state, commit)
     except LeaseLostError:
         raise
@@ -81,7 +82,8 @@ def _check(system: System, state: ModelState, checks: list[Decision], errors: li
         retry = min(_backoff(state.model, state.attempt), system.project.models[state.model].monitoring.every)
         decision = Decision(model=state.model, at=now, kind="check", outcome="error", reason=_said(error))
         errors.append(f"{state.model}: {_said(error)}")
-        system.store.release_check(state, next_check_at=now + retry, decision=decision)
+        messages = conditions_after(system, state, decision)
+        system.store.release_check(state, next_check_at=now + retry, decision=decision, messages=messages)
         checks.append(decision)
     else:
         checks.extend(commit.decisions)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from vernal.records import Lease
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vernal.clock import Clock
     from vernal.ports import CostSource, Datasets, Lake, Notifier, Registry, StateStore, Trainer
     from vernal.spec import Project
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class System:
     """A project with its adapters.
+
+    ``notifier`` gets every message; ``targets`` are those of the project's notifications that are told of anything, by
+    name. A replay has none: it must not alarm anybody.
 
     ``patience_seconds`` is how long a tick follows a training job before it comes back later; ``None`` follows it to
     its end.
@@ -31,6 +36,7 @@ class System:
     trainer: Trainer
     costs: CostSource
     notifier: Notifier
+    targets: Mapping[str, Notifier] = field(default_factory=dict)
     owner: str
     lease: timedelta = timedelta(seconds=60)
     patience_seconds: float | None = None

@@ -16,6 +16,7 @@ from vernal.cli.compare import compare
 from vernal.cli.demo import demo
 from vernal.cli.ingest import ingest
 from vernal.cli.init import init
+from vernal.cli.notify import notify
 from vernal.cli.outbox import outbox
 from vernal.cli.quarantine import quarantine
 from vernal.cli.reporting import set_debug, verb
@@ -36,7 +37,7 @@ VERBS = {
     "Decide yourself": (retrain, approve, reject, rollback),
 }
 
-FAMILIES = {"Let Vernal work": {"quarantine": quarantine}}
+FAMILIES = {"Let Vernal work": {"quarantine": quarantine, "notify": notify}}
 """Nouns with verbs below them, by the panel of the help that they stand in."""
 
 app = typer.Typer(

@@ -20,6 +20,7 @@ from vernal.records.governance import (
     Decision,
     LedgerEntry,
     Message,
+    MessageState,
 )
 from vernal.records.outbox import ChannelState, Delivery, DeliveryStatus, Routing, Settlement
 from vernal.records.quality import NewColumn, NullShare, QualityEvidence, RuleCount
@@ -68,6 +69,7 @@ __all__ = [
     "LedgerEntry",
     "Measure",
     "Message",
+    "MessageState",
     "ModelState",
     "NewColumn",
     "NullShare",

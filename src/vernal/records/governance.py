@@ -78,8 +78,21 @@ class LedgerEntry(Record, frozen=True, kw_only=True):
     what: str
 
 
+class MessageState(StrEnum):
+    """Whether a message tells of something that happened, or of a condition that begins, goes on or is over."""
+
+    EVENT = "event"
+    RAISED = "raised"
+    ONGOING = "ongoing"
+    RESOLVED = "resolved"
+
+
 class Message(Record, frozen=True, kw_only=True):
-    """An alert or event on its way out; delivered at least once, ``id`` lets receivers drop duplicates."""
+    """An alert on its way out; delivered at least once, ``id`` lets receivers drop duplicates.
+
+    ``severity`` is ``info``, ``warning``, ``error`` or ``critical``. All messages about one condition of a model have
+    the same ``kind``.
+    """
 
     id: str
     at: datetime
@@ -89,6 +102,7 @@ class Message(Record, frozen=True, kw_only=True):
     title: str
     body: str
     run_id: str | None = None
+    state: MessageState = MessageState.EVENT
 
 
 class AuditEntry(Record, frozen=True, kw_only=True):

@@ -8,10 +8,12 @@ from vernal.spec.layout import Project
 from vernal.spec.loading import PROJECT_FILE, find_project, load_project
 from vernal.spec.metrics import METRICS, MetricName, Task
 from vernal.spec.model import ModelSpec, MonitoringSpec
-from vernal.spec.project import NotificationsSpec, ProjectBudgetSpec, ProjectSpec, RatesSpec
+from vernal.spec.notifications import NotificationsSpec, QuietHoursSpec, RateLimitSpec, TargetSpec
+from vernal.spec.project import ProjectBudgetSpec, ProjectSpec, RatesSpec
 from vernal.spec.quality import ExpectationSpec, QualitySpec
 from vernal.spec.rollout import RolloutSpec, StepSpec
 from vernal.spec.schema import json_schema
+from vernal.spec.secrets import SecretSpec
 from vernal.spec.source import Source, SourceKind, SourceSpec, SourceTable
 from vernal.spec.triggers import DriftTrigger, PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
 
@@ -36,14 +38,18 @@ __all__ = [
     "ProjectBudgetSpec",
     "ProjectSpec",
     "QualitySpec",
+    "QuietHoursSpec",
+    "RateLimitSpec",
     "RatesSpec",
     "RolloutSpec",
     "ScheduleTrigger",
+    "SecretSpec",
     "Source",
     "SourceKind",
     "SourceSpec",
     "SourceTable",
     "StepSpec",
+    "TargetSpec",
     "Task",
     "TrainingSpec",
     "TriggersSpec",

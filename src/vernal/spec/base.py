@@ -7,11 +7,21 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, PlainSerializer, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Strict,
+)
 from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from vernal.spec.durations import EXPECTED, LONGEST, PATTERN, format_duration, parse_duration
+from vernal.spec.wording import shown
 
 PROBLEMS: Final = "vernal_problems"
 """Type of the pydantic error that carries several problems, each with its place below the validated value."""
@@ -128,3 +138,13 @@ Rows = Annotated[int, Field(ge=1, le=10**12)]
 
 ListOf = Strict(strict=False)
 """Metadata of a tuple: files bring lists, and a strict tuple would refuse them. Its items stay strict."""
+
+
+def _local_path(path: str) -> str:
+    if "://" in path or "\0" in path:
+        raise ValueError(f"got {shown(path)}, expected a path on this machine, relative to the project")
+    return path
+
+
+LocalPath = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_local_path)]
+"""A path on this machine, relative to the project."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from vernal.spec.base import Duration, Fraction, ListOf, Money, Section
+from vernal.spec.base import Fraction, ListOf, LocalPath, Money, Section
+from vernal.spec.notifications import NotificationsSpec
 from vernal.spec.source import SourceDefaults
 from vernal.spec.wording import shown
 
@@ -45,15 +45,6 @@ def _not_in_memory(url: str) -> str:
     return url
 
 
-def _local_path(path: str) -> str:
-    if "://" in path or "\0" in path:
-        raise ValueError(f"got {shown(path)}, expected a path on this machine, relative to the project")
-    return path
-
-
-LocalPath = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_local_path)]
-
-
 class ProjectBudgetSpec(Section):
     """What all models of the project may spend together."""
 
@@ -73,20 +64,6 @@ class RatesSpec(Section):
     wall_hour_usd: Money = Field(
         default=Decimal("0.02"),
         description="USD for one hour of elapsed time, whatever the cores do (memory, disk, licences).",
-    )
-
-
-class NotificationsSpec(Section):
-    """Where alerts go."""
-
-    file: LocalPath = Field(
-        default=".vernal/notifications.jsonl",
-        description="File that gets one JSON object per line and alert; the path is relative to the project.",
-    )
-    give_up_after: Duration = Field(
-        default=timedelta(days=3),
-        description="What cannot be delivered is tried again, ever less often, for this long. Then it is `failed`: "
-        "kept, listed by `vernal outbox`, and sent when asked for with `--retry`.",
     )
 
 

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from vernal.spec.base import Certainty, DefaultNote, Duration, Fraction, ListOf, Off, Rows, Section
 from vernal.spec.durations import format_duration
-from vernal.spec.wording import guess, shown
+from vernal.spec.timezones import TimeZone
+from vernal.spec.wording import shown
 
 _SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)  # whether a cron expression is ever due does not depend on the day
 _CRON_FIELDS: Final = 5
@@ -33,19 +34,6 @@ def _cron(expression: str) -> str:
     return expression
 
 
-def _time_zone(name: str) -> str:
-    from zoneinfo import ZoneInfo, available_timezones
-
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"got {shown(name)}, expected a time zone of the IANA database such as Europe/Berlin or UTC"
-            f"{guess(name, available_timezones())}"
-        ) from None
-    return name
-
-
 def _whole_hours(duration: timedelta) -> timedelta:
     if duration % timedelta(hours=1):
         raise ValueError("expected whole hours: profiles are kept per hour")
@@ -59,7 +47,7 @@ class ScheduleTrigger(Section):
         description="Cron expression of five fields: minute, hour, day of month, month, day of week.",
         examples=["0 3 * * 1"],
     )
-    timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
+    timezone: TimeZone = Field(
         default="UTC",
         description="IANA time zone that the expression is read in. A time that was missed fires once on catch-up.",
         examples=["Europe/Berlin"],

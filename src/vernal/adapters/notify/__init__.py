@@ -1,5 +1,6 @@
 """Where alerts go."""
 
+from vernal.adapters.notify.apprise import AppriseNotifier
 from vernal.adapters.notify.file import FileNotifier
 
-__all__ = ["FileNotifier"]
+__all__ = ["AppriseNotifier", "FileNotifier"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from vernal.records import CheckCommit, ModelState, RunRequest, WindowProfile, WindowPurpose
+    from vernal.records import CheckCommit, Message, ModelState, RunRequest, WindowProfile, WindowPurpose
 
 
 def sync_models(connection: sa.Connection, names: Sequence[str], *, now: datetime) -> None:
@@ -52,10 +52,18 @@ def commit_check(connection: sa.Connection, state: ModelState, commit: CheckComm
     return _open(connection, commit.request)
 
 
-def release_check(connection: sa.Connection, state: ModelState, *, next_check_at: datetime, decision: Decision) -> None:
+def release_check(
+    connection: sa.Connection,
+    state: ModelState,
+    *,
+    next_check_at: datetime,
+    decision: Decision,
+    messages: Sequence[Message],
+) -> None:
     """Give up a claimed check, keeping its attempt count."""
     give_back(connection, state, next_check_at=next_check_at)
     write_decisions(connection, [decision])
+    write_messages(connection, messages)
 
 
 def request_run(connection: sa.Connection, request: RunRequest) -> Run:

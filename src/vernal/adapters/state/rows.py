@@ -16,6 +16,7 @@ from vernal.records import (
     DeliveryStatus,
     LedgerEntry,
     Message,
+    MessageState,
     ModelState,
     Phase,
     Record,
@@ -55,7 +56,7 @@ def ledger_entry(row: RowMapping) -> LedgerEntry:
 
 def message_record(row: RowMapping) -> Message:
     """Return the message of a row of ``vernal_message``."""
-    return Message(**_fields(Message, row))
+    return Message(**_fields(Message, row) | {"state": MessageState(row["state"])})
 
 
 def delivery_record(row: RowMapping) -> Delivery:

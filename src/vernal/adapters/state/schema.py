@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from vernal.adapters.state.types import JsonText, Money, RecordText, RowNumber, UtcDateTime
 from vernal.records import TERMINAL_PHASES, Champion, Message, Route, RunFacts
 
-SCHEMA_VERSION: Final = "0003"
+SCHEMA_VERSION: Final = "0004"
 """The newest migration's revision; revisions are numbers, so an older store can be told from a newer one."""
 
 VERSION_TABLE: Final = "vernal_version"
@@ -142,6 +142,7 @@ message = sa.Table(
     sa.Column("severity", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="event"),
     # Set once it is known through which channels the message goes; NULL is what the next tick looks for.
     sa.Column("routed_at", UtcDateTime),
     sa.Index(

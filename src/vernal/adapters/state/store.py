@@ -91,10 +91,12 @@ class SqlStateStore:
         with self._database.write() as connection:
             return checks.commit_check(connection, state, commit)
 
-    def release_check(self, state: ModelState, *, next_check_at: datetime, decision: Decision) -> None:
+    def release_check(
+        self, state: ModelState, *, next_check_at: datetime, decision: Decision, messages: Sequence[Message] = ()
+    ) -> None:
         """Give up a claimed check after an error."""
         with self._database.write() as connection:
-            checks.release_check(connection, state, next_check_at=next_check_at, decision=decision)
+            checks.release_check(connection, state, next_check_at=next_check_at, decision=decision, messages=messages)
 
     # Runs
     def request_run(self, request: RunRequest) -> Run:

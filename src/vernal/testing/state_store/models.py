@@ -201,7 +201,8 @@ def a_released_check_keeps_its_attempts(store: StateStore) -> None:
     """An error counts: the next claim is the second attempt, and why is on record."""
     known(store)
     noted = decision(outcome="error")
-    store.release_check(_claim(store), next_check_at=NOON, decision=noted)
+    store.release_check(_claim(store), next_check_at=NOON, decision=noted, messages=(message("m1"),))
+    assert store.unrouted_messages(limit=9) == (message("m1"),)
     assert store.decisions(MODEL) == (noted,)
     again = _claim(store)
     assert (again.fence, again.attempt) == (2, 2)
