@@ -263,16 +263,16 @@ class CountedHours(NamedTuple):
 
 
 class Lake(Protocol):
-    """Predictions and labels of every model, in append-only versioned tables.
+    """Predictions, labels and drawn samples of every model, in append-only versioned tables.
 
     Times are ``timestamp[us, tz=UTC]``. Columns are those of :class:`~vernal.records.Predictions` plus the model's
-    features, and of :class:`~vernal.records.Labels`.
+    features, of :class:`~vernal.records.Labels` and of :class:`~vernal.records.Samples`.
     """
 
     def append(self, model: str, kind: str, rows: pa.Table, *, writer: str, sequence: int) -> int:
         """Append rows to one of a model's tables exactly once and return the table's version.
 
-        The tables are ``predictions``, ``labels``, ``quarantine`` and ``resolutions``.
+        The tables are ``predictions``, ``labels``, ``samples``, ``quarantine`` and ``resolutions``.
 
         ``(writer, sequence)`` names the batch: appending a batch that is already there changes nothing. New columns are
         added to the table. Raises :class:`~vernal.errors.LakeError`, leaving the table as it was, when it cannot write.

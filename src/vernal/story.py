@@ -148,11 +148,20 @@ def _performed(evidence: PerformanceEvidence) -> Iterator[str]:
         yield f"On {matured}, {measure.metric} was {measure.value:.3f}{bounds}."
     if measure.effective_rows is not None:
         yield f"They count unequally and say as much as {measure.effective_rows:,.0f} equal ones."
+    if evidence.drawn:
+        missing = evidence.drawn - evidence.sampled
+        told = f"; the {missing:,} missing ones are taken to be like them" if evidence.sampled and missing else ""
+        yield (
+            f"{_count(evidence.drawn, 'prediction')} had been drawn to be labelled, and "
+            f"{evidence.sampled:,} were ({evidence.sampled / evidence.drawn:.0%}){told}."
+        )
+    if evidence.represented is not None:
+        yield f"With their weights the labelled ones stand for {evidence.represented:,.0f} of {evidence.issued:,}."
     if evidence.proxies:
         yield f"Of the labels {evidence.proxies:,} only stood in for the truth."
     if evidence.unused_proxies:
         yield f"{_count(evidence.unused_proxies, 'prediction')} had only such a label, which is left out."
-    if evidence.coverage is not None and evidence.labelled < evidence.issued:
+    if evidence.coverage is not None and evidence.represented is None and evidence.labelled < evidence.issued:
         missing = evidence.issued - evidence.labelled
         yield f"{_count(missing, 'label')} of {evidence.issued:,} were missing ({1 - evidence.coverage:.0%})."
 

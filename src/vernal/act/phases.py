@@ -16,7 +16,7 @@ from vernal.act.rollout import promote, roll_out, soak, start_rollout
 from vernal.clock import monotonic
 from vernal.decide import gates, money
 from vernal.errors import LeaseLostError, SampleError
-from vernal.observe.dataset import cut_dataset
+from vernal.observe.dataset import WEIGHT, cut_dataset
 from vernal.ports import TrainingJob, TrainingState
 from vernal.records import (
     Approval,
@@ -106,6 +106,7 @@ def build(system: System, spec: ModelSpec, run: Run) -> Transition:
         labels_version=system.lake.version(run.model, "labels") or 0,
         features=spec.features.names,
         proxy_rows=split.proxies,
+        weighted=WEIGHT in split.holdout.column_names,
     )
     champion = system.store.model(run.model).champion
     facts = run.facts.evolve(training_set=training_set, champion=champion.version if champion else None)

@@ -195,8 +195,8 @@ def _nowhere(rows: pa.Table) -> NDArray[np.bool_]:
 
 
 def _unknown_source(column: pa.Array) -> NDArray[np.bool_]:
-    known = [strings_equal(pa.chunked_array([column]), name) for name in (Labels.TRUE, Labels.PROXY)]
-    return ~(is_null(column) | known[0] | known[1])
+    known = [strings_equal(pa.chunked_array([column]), name) for name in (Labels.TRUE, Labels.PROXY, Labels.SAMPLED)]
+    return np.asarray(~np.logical_or.reduce([is_null(column), *known]), dtype=np.bool_)
 
 
 def _new_columns(kind: str, rows: pa.Table, features: Mapping[str, str], quality: QualitySpec) -> dict[str, str]:

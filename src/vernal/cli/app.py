@@ -16,6 +16,7 @@ from vernal.cli.compare import compare
 from vernal.cli.demo import demo
 from vernal.cli.ingest import ingest
 from vernal.cli.init import init
+from vernal.cli.labels import labels
 from vernal.cli.notify import notify
 from vernal.cli.outbox import outbox
 from vernal.cli.quarantine import quarantine
@@ -37,7 +38,7 @@ VERBS = {
     "Decide yourself": (retrain, approve, reject, rollback),
 }
 
-FAMILIES = {"Let Vernal work": {"quarantine": quarantine, "notify": notify}}
+FAMILIES = {"Let Vernal work": {"quarantine": quarantine, "labels": labels, "notify": notify}}
 """Nouns with verbs below them, by the panel of the help that they stand in."""
 
 app = typer.Typer(

@@ -104,6 +104,7 @@ def _measured(evidence: CheckEvidence) -> list[tuple[str, str]]:
     if performance is not None:
         coverage = "" if performance.coverage is None else f" ({performance.coverage:.0%} labelled)"
         live = f"{measured(performance.measure)}; {performance.labelled} of {performance.issued} predictions{coverage}"
+        live += f"; {performance.sampled} of {performance.drawn} drawn ones answered" if performance.drawn else ""
         live += f"; {performance.proxies} by proxy" if performance.proxies else ""
         live += f"; {performance.unused_proxies} proxy labels left out" if performance.unused_proxies else ""
     return [

@@ -83,7 +83,7 @@ def ingest(
 def _take_in(system: System, spec: ModelSpec, kind: str, path: Path) -> _Taken:
     from vernal.act.ingest import ingest as append
 
-    rows, name = _read(path, spec), _writer(path)
+    rows, name = read_rows(path, spec), writer_of(path)
     before = _versions(system, spec.model, kind)
     accepted = quarantined = 0
     reasons: dict[str, None] = {}
@@ -112,13 +112,20 @@ def _versions(system: System, model: str, kind: str) -> tuple[int | None, int | 
     return system.lake.version(model, kind), system.lake.version(model, "quarantine")
 
 
-def _writer(path: Path) -> str:
+def writer_of(path: Path) -> str:
     """Return a name that only a file of the same content has, so that a file is taken in once."""
     with path.open("rb") as file:
         return f"file:{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}"
 
 
-def _read(path: Path, spec: ModelSpec) -> pa.Table:
+def read_rows(path: Path, spec: ModelSpec) -> pa.Table:
+    """Return the rows of a Parquet file, or of a CSV with a header.
+
+    Raises
+    ------
+    LakeError
+        If it cannot be read as what its name says.
+    """
     import pyarrow as pa
 
     from vernal.errors import LakeError
@@ -145,7 +152,9 @@ def _read_csv(path: Path, spec: ModelSpec) -> pa.Table:
     from vernal.records import Labels, Predictions
 
     # Ids and categories keep their leading zeros; a cell that is no number costs its own row, not the file.
-    texts = (Predictions.ID, Predictions.ENTITY, Predictions.VERSION, Labels.SOURCE, *spec.features.names)
+    texts = [Predictions.ID, Predictions.ENTITY, Predictions.VERSION, Labels.SOURCE, *spec.features.names]
+    if spec.task == "multiclass":
+        texts += [Labels.LABEL, Predictions.PREDICTION, Predictions.OTHER_PREDICTION]
     options = csv.ConvertOptions(
         column_types=dict.fromkeys(texts, pa.string()), null_values=[""], strings_can_be_null=True
     )

@@ -64,6 +64,7 @@ def compare(
     when: NDArray[np.int64],
     certainty: float,
     seed: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> PairedMeasure:
     """Return the improvement of a challenger over the champion on the same rows, whole days resampled.
 
@@ -73,6 +74,8 @@ def compare(
         Predictions and scores, each of shape ``(rows,)``.
     when
         Time of issue in microseconds, shape ``(rows,)``; rows of one day hang together.
+    weights
+        How much each row counts, where they do not all count alike, shape ``(rows,)``.
     """
     asked = metric(name)
     found = performance.measure_paired(
@@ -81,6 +84,7 @@ def compare(
         outputs_for(asked, *champion),
         outputs_for(asked, *challenger),
         blocks=when // DAY,
+        weights=weights,
         certainty=certainty,
         rng=np.random.default_rng(seed),
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from vernal.errors import SampleError
-from vernal.observe.columns import keep, micros, to_micros
+from vernal.observe.columns import column_of, keep, micros, to_micros
 from vernal.observe.labelled import labelled
 from vernal.records import Predictions
 
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from vernal.ports import Lake
     from vernal.spec import ModelSpec
 
+WEIGHT = "__weight__"
+"""Column of a holdout that says how many predictions each row stands for."""
+
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Split(NamedTuple):
     """Training and holdout rows with the moments that separate them: ``[start, split)`` and ``[split, cut)``.
 
-    ``proxies`` of the rows in both have a label that only stands in for the truth.
+    ``proxies`` of the rows in both have a label that only stands in for the truth. Where labels were sampled, the
+    holdout has a column ``__weight__``: how many predictions each row stands for.
     """
 
     training: pa.Table
@@ -50,9 +54,12 @@ def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
     start = BEGINNING if spec.training.lookback is None else cut - spec.training.lookback
     columns = (Predictions.ID, Predictions.EVENT_TIME, *spec.features.names)
     found = labelled(lake, spec.model, columns=columns, start=start, end=cut, as_of=now, counting=spec.labels).thinned()
-    rows = found.rows.select([*spec.features.names, "label", Predictions.ID, Predictions.EVENT_TIME])
+    weighted = bool(found.sampled.any())
+    rows = found.rows.append_column(WEIGHT, column_of(found.design))
+    rows = rows.select([*spec.features.names, "label", Predictions.ID, Predictions.EVENT_TIME, WEIGHT])
     issued = micros(rows[Predictions.EVENT_TIME])
-    training, holdout = keep(rows, issued < to_micros(split)), keep(rows, issued >= to_micros(split))
+    training = keep(rows, issued < to_micros(split)).drop_columns([WEIGHT])
+    holdout = keep(rows, issued >= to_micros(split))
     if training.num_rows < spec.training.min_rows or not holdout.num_rows:
         held = f"{holdout.num_rows} in the holdout until {_day(cut)}"
         left_out = f"; {found.unused} have only a proxy label, which is left out" if found.unused else ""
@@ -62,6 +69,7 @@ def cut_dataset(lake: Lake, spec: ModelSpec, *, now: datetime) -> Split:
             message, hint="Log more predictions and labels, or lower training.min_rows or training.holdout."
         )
     first = timedelta(microseconds=int(issued.min()))
+    holdout = holdout if weighted else holdout.drop_columns([WEIGHT])
     return Split(training, holdout, BEGINNING + first, split, cut, int(found.proxy.sum()))
 
 

@@ -66,6 +66,9 @@ def live_performance(lake: Lake, spec: ModelSpec, *, version: str, now: datetime
         unmatched_labels=found.unmatched,
         proxies=int(found.proxy.sum()),
         unused_proxies=found.unused,
+        drawn=found.drawn,
+        sampled=int(found.sampled.sum()),
+        represented=float(found.design.sum()) if found.sampled.any() else None,
     )
 
 

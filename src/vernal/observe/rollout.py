@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from vernal.observe.labelled import Labelled
     from vernal.ports import Lake
     from vernal.records import Run
     from vernal.spec import ModelSpec
@@ -75,18 +76,21 @@ def rollout_evidence(lake: Lake, spec: ModelSpec, run: Run, *, now: datetime) ->
         unanswered=unanswered,
         failing=failing,
         proxies=int((found.proxy & both).sum()),
-        champion=_measured(spec, run, labels[both], sides.champion, both),
-        challenger=_measured(spec, run, labels[both], sides.challenger, both),
+        champion=_measured(spec, run, found, sides.champion, both),
+        challenger=_measured(spec, run, found, sides.challenger, both),
     )
     if not both.any():
         return evidence.evolve(
             note=f"no prediction since {start:%Y-%m-%d %H:%M} UTC has both answers and a matured label"
         )
+    # A row that stands for others moves the mean as much as they would.
+    standing = found.design[both] / found.design[both].mean()
+    difference = difference[both] * standing
     steps = np.searchsorted([to_micros(moment) for moment in state.started_at], when[both], side="right")
-    sums = block_sums(steps, when[both] // HOUR, difference[both])
+    sums = block_sums(steps, when[both] // HOUR, difference)
     # Where nothing bounds the difference of a row, the largest one seen stands in for the largest there can be.
     reach = metric(asked_metric.row_score).row_range
-    largest = float(np.abs(difference[both]).max()) if reach is None else reach
+    largest = float(np.abs(difference).max()) if reach is None else reach * float(standing.max())
     sequence = stratified_sequence(sums, alpha=spec.rollout.alpha, largest=largest)
     return evidence.evolve(
         difference=sequence.estimate,
@@ -122,5 +126,14 @@ def _is_silent(predictions: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(predictions), dtype=np.bool_)
 
 
-def _measured(spec: ModelSpec, run: Run, labels: NDArray[Any], side: Answers, both: NDArray[np.bool_]) -> Measure:
-    return measure(spec.metric, labels, side.predictions[both], side.scores[both], certainty=0.95, seed=run.number)
+def _measured(spec: ModelSpec, run: Run, found: Labelled, side: Answers, both: NDArray[np.bool_]) -> Measure:
+    heard = found.kept(both)
+    return measure(
+        spec.metric,
+        values(heard.rows["label"]),
+        side.predictions[both],
+        side.scores[both],
+        certainty=0.95,
+        seed=run.number,
+        weights=heard.weights,
+    )

@@ -12,6 +12,7 @@ from vernal.profile.hourly import profile_by_hour
 from vernal.profile.kinds import kind_of
 from vernal.profile.reference import Reference
 from vernal.profile.source import ColumnSource, TableSource
+from vernal.profile.surprise import surprise
 from vernal.profile.weekly import WeeklyCounts, count_weekly
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "merge_all",
     "profile_by_hour",
     "profile_rows",
+    "surprise",
 ]

@@ -102,18 +102,18 @@ def _count_hours(baseline: Baseline, batch: pa.RecordBatch, starts: Codes, rows:
     for grid, offset in zip(baseline.grids, baseline.offsets, strict=True):
         column = column_of(batch, grid.name)
         if isinstance(grid, NumericalGrid):
-            cells, values, finite = _cells_of_numbers(grid, column)
+            cells, values, finite = cells_of_numbers(grid, column)
             moments[:, number] = _moments_by_hour(values, finite, hour, starts)
             number += 1
         else:
-            cells = _cells_of_categories(grid, column)
+            cells = cells_of_categories(grid, column)
         table = np.bincount(hour * grid.width + cells, minlength=starts.size * grid.width)
         counts[:, offset : offset + grid.width] = table.reshape(starts.size, grid.width)
     for i, length in enumerate(lengths.tolist()):
         yield Profile(grid_id=baseline.grid_id, rows=length, counts=counts[i].copy(), moments=moments[i].copy())
 
 
-def _cells_of_numbers(grid: NumericalGrid, column: pa.Array) -> tuple[Codes, Numbers, Mask]:
+def cells_of_numbers(grid: NumericalGrid, column: pa.Array) -> tuple[Codes, Numbers, Mask]:
     """Return each row's cell, its value, and whether that is a finite one."""
     values, valid = numbers(grid.name, column)
     values = compared(grid, values)
@@ -126,7 +126,8 @@ def _cells_of_numbers(grid: NumericalGrid, column: pa.Array) -> tuple[Codes, Num
     return cells, values, finite
 
 
-def _cells_of_categories(grid: CategoryGrid, column: pa.Array) -> Codes:
+def cells_of_categories(grid: CategoryGrid, column: pa.Array) -> Codes:
+    """Return each row's cell."""
     codes, dictionary = encoded(grid.name, column)
     null = np.array([grid.width - 1])
     of_codes = np.concatenate((null, grid.cells(positions(labels_of(grid.name, dictionary), grid.vocabulary))))

@@ -43,7 +43,7 @@ from vernal.records.runs import (
     WindowProfile,
     WindowPurpose,
 )
-from vernal.records.serving import Champion, Labels, Predictions, Quarantine, Resolutions, Route
+from vernal.records.serving import Champion, Labels, Predictions, Quarantine, Resolutions, Route, Samples
 from vernal.records.verdicts import Verdict, worst
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "Run",
     "RunFacts",
     "RunRequest",
+    "Samples",
     "Settlement",
     "TrainingResult",
     "TrainingSet",

@@ -86,7 +86,9 @@ class PerformanceEvidence(Record, frozen=True, kw_only=True):
     """The live metric on matured, labelled predictions.
 
     Of the ``labelled`` ones ``proxies`` have a label that only stands in for the truth. ``unused_proxies`` have nothing
-    but such a label, which the model's file leaves out: they are not among the labelled ones.
+    but such a label, which is left out: they are not among the labelled ones. ``drawn`` predictions were picked for a
+    sample to be labelled and have no label otherwise; ``sampled`` of them were answered, and are among the labelled
+    ones, which then stand for ``represented`` predictions.
     """
 
     window_start: datetime
@@ -97,11 +99,21 @@ class PerformanceEvidence(Record, frozen=True, kw_only=True):
     unmatched_labels: int = 0
     proxies: int = 0
     unused_proxies: int = 0
+    drawn: int = 0
+    sampled: int = 0
+    represented: float | None = None
 
     @property
     def coverage(self) -> float | None:
         """Share of the window's matured predictions that have a label; ``None`` without predictions."""
         return self.labelled / self.issued if self.issued else None
+
+    @property
+    def represented_share(self) -> float | None:
+        """Share of the matured predictions that the labelled ones stand for; ``None`` without predictions."""
+        if not self.issued:
+            return None
+        return min(1.0, (self.labelled if self.represented is None else self.represented) / self.issued)
 
 
 class CheckEvidence(Record, frozen=True, kw_only=True):

@@ -65,7 +65,8 @@ class TrainingSet(Record, frozen=True, kw_only=True):
 
     ``training_path`` and ``holdout_path`` are Parquet files whose columns are the model's features, then
     ``label``, ``prediction_id`` and ``event_time``; ``digest`` is the sha256 of both files. ``proxy_rows`` of both
-    parts have a label that only stands in for the truth.
+    parts have a label that only stands in for the truth. Where labels were sampled the holdout is ``weighted``: its
+    column ``__weight__`` says how many predictions each row stands for.
     """
 
     training_path: str
@@ -81,6 +82,7 @@ class TrainingSet(Record, frozen=True, kw_only=True):
     digest: str
     features: tuple[str, ...]
     proxy_rows: int = 0
+    weighted: bool = False
 
 
 class TrainingResult(Record, frozen=True, kw_only=True):

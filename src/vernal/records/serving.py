@@ -73,7 +73,8 @@ class Predictions:
 class Labels:
     """Columns of the ``labels`` table.
 
-    ``source`` is ``true``, or none, for the truth, and :data:`PROXY` for what only stands in for it.
+    ``source`` is ``true``, or none, for the truth, ``proxy`` for what only stands in for it, and ``sampled`` for the
+    truth about a prediction that was drawn to be labelled.
     """
 
     ID: Final = "prediction_id"
@@ -87,6 +88,7 @@ class Labels:
 
     TRUE: Final = "true"
     PROXY: Final = "proxy"
+    SAMPLED: Final = "sampled"
 
 
 class Quarantine:
@@ -123,3 +125,27 @@ class Resolutions:
     EVENT_TIME: Final = "event_time"
 
     ALL: Final = (ENTRY, OUTCOME, ACTOR, NOTE, EVENT_TIME)
+
+
+class Samples:
+    """Columns of the ``samples`` table: predictions that were drawn to be labelled, once each.
+
+    ``event_time`` is the prediction's. ``inclusion`` is the chance with which it was drawn out of ``population``
+    predictions made in ``[frame_start, frame_end)`` that had no true label and had not been drawn before; ``picks`` of
+    them were. ``rule`` and ``seed`` say how.
+    """
+
+    ID: Final = "prediction_id"
+    EVENT_TIME: Final = "event_time"
+    DRAW: Final = "draw"
+    DRAWN_AT: Final = "drawn_at"
+    INCLUSION: Final = "inclusion"
+    POPULATION: Final = "population"
+    PICKS: Final = "picks"
+    START: Final = "frame_start"
+    END: Final = "frame_end"
+    RULE: Final = "rule"
+    SEED: Final = "seed"
+    DAY: Final = "day"
+
+    ALL: Final = (ID, EVENT_TIME, DRAW, DRAWN_AT, INCLUSION, POPULATION, PICKS, START, END, RULE, SEED, DAY)

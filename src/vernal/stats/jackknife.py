@@ -18,7 +18,7 @@ from vernal.stats.arrays import Floats, Ints, Values, check_level
 from vernal.stats.intervals import Interval, PairedInterval, bounds_within, largest_unseen
 from vernal.stats.metrics import Metric
 from vernal.stats.paired import mcnemar
-from vernal.stats.weighted import AT_ONCE, ROUNDING, unit_sums, weighted
+from vernal.stats.weighted import AT_ONCE, ROUNDING, unit_sums, value_of_rows, weighted
 
 METHOD = "day-block jackknife"
 
@@ -94,6 +94,7 @@ def paired_jackknife(
     challenger: npt.ArrayLike,
     *,
     blocks: npt.ArrayLike,
+    weights: npt.ArrayLike | None = None,
     certainty: float = 0.95,
 ) -> PairedInterval:
     """Return the paired difference of a metric with bounds from leaving out each block once, for both models.
@@ -112,6 +113,9 @@ def paired_jackknife(
         Shape ``(n,)``; the models' outputs are what the metric needs.
     blocks
         The block of each row, any integers (days since an epoch), shape ``(n,)``.
+    weights
+        How much each row counts, above 0, shape ``(n,)``; one each when left out. A block's share is that of its
+        weights.
     certainty
         One-sided certainty of each bound.
 
@@ -151,7 +155,8 @@ def paired_jackknife(
     (0.164, True, 10)
     """
     truth, codes, k = _checked(labels, blocks, certainty)
-    values = metric.value(truth, champion), metric.value(truth, challenger)
+    counts = _counts(weights, truth.size)
+    values = tuple(value_of_rows(metric, truth, outputs, counts) for outputs in (champion, challenger))
     found = PairedInterval(
         champion=values[0],
         challenger=values[1],
@@ -167,7 +172,7 @@ def paired_jackknife(
     if values[0] is None or values[1] is None:
         return replace(found, method="none", note=metric.why_undefined(truth.size))
     difference = metric.improvement(values[0], values[1])
-    spread, note = _spread(metric, truth, (champion, challenger), difference, codes, k)
+    spread, note = _spread(metric, truth, (champion, challenger), difference, codes, k, counts)
     if spread is None:
         return replace(found, method="none", note=note)
     if spread.error <= ROUNDING * max(abs(values[0]), abs(values[1])):
@@ -225,13 +230,29 @@ def _checked(labels: npt.ArrayLike, blocks: npt.ArrayLike, certainty: float) -> 
     return truth, codes, int(found.size)
 
 
+def _counts(weights: npt.ArrayLike | None, rows: int) -> Floats | None:
+    """Return how much each row counts, ``None`` where all count alike."""
+    if weights is None:
+        return None
+    counts = np.asarray(weights, dtype=np.float64)
+    if counts.shape != (rows,) or not (np.isfinite(counts) & (counts > 0)).all():
+        raise SampleError(f"weights: found shape {counts.shape}, expected ({rows},) numbers above 0, one per label")
+    return counts
+
+
 def _spread(
-    metric: Metric, labels: Values, outputs: tuple[npt.ArrayLike, ...], estimate: float, codes: Ints, k: int
+    metric: Metric,
+    labels: Values,
+    outputs: tuple[npt.ArrayLike, ...],
+    estimate: float,
+    codes: Ints,
+    k: int,
+    counts: Floats | None = None,
 ) -> tuple[_Spread | None, str]:
     """Return the spread of a metric, or of the improvement from one output to another, or ``None`` and the reason."""
     if k == 1:
         return None, "one block only: its rows say nothing about another"
-    parts = [_left_out(metric, labels, one, codes, k) for one in outputs]
+    parts = [_left_out(metric, labels, one, codes, k, counts) for one in outputs]
     values, shares = (np.array(part) for part in zip(*parts, strict=True))
     without = values[0]
     if len(values) > 1:
@@ -250,19 +271,22 @@ def _spread(
     )
 
 
-def _left_out(metric: Metric, labels: Values, outputs: npt.ArrayLike, codes: Ints, k: int) -> tuple[Floats, Floats]:
+def _left_out(
+    metric: Metric, labels: Values, outputs: npt.ArrayLike, codes: Ints, k: int, counts: Floats | None
+) -> tuple[Floats, Floats]:
     """Return the metric without each block, NaN where it is undefined, and the blocks' shares, shape ``(k,)`` each.
 
     The shares are of what the metric divides by, for an area of both classes, for a function of the rows.
     """
+    count = np.ones(codes.size) if counts is None else counts
     if metric.terms is not None:
-        sums = unit_sums(metric.terms(labels, outputs), codes, k)
+        sums = unit_sums(metric.terms(labels, outputs) * count[:, None], codes, k)
         below = sums @ np.array(metric.denominator)
         return metric.of_sums(sums.sum(axis=0) - sums), below / below.sum()
     rows = [labels == 1, labels == 0] if metric.function is None else [np.ones(codes.size, dtype=np.bool_)]
-    counts = np.array([np.bincount(codes[some], minlength=k) for some in rows])
-    shares: Floats = (counts / counts.sum(axis=1, keepdims=True)).mean(axis=0)
-    of_weights = weighted(metric, labels, outputs, codes, k)
+    sizes = np.array([np.bincount(codes[some], weights=count[some], minlength=k) for some in rows])
+    shares: Floats = (sizes / sizes.sum(axis=1, keepdims=True)).mean(axis=0)
+    of_weights = weighted(metric, labels, outputs, codes, k, counts)
     at_once = max(1, AT_ONCE // max(labels.size, k))
     values = []
     for start in range(0, k, at_once):

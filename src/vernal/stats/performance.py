@@ -92,7 +92,7 @@ def measure(
     return bootstrap_interval(metric, labels, outputs, rng=rng, certainty=certainty, resamples=resamples)
 
 
-def measure_paired(
+def measure_paired(  # noqa: PLR0913 - what is drawn and how, beside what is measured
     metric: Metric,
     labels: npt.ArrayLike,
     champion: npt.ArrayLike,
@@ -100,6 +100,7 @@ def measure_paired(
     *,
     rng: np.random.Generator,
     blocks: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
     certainty: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> PairedInterval:
@@ -118,6 +119,8 @@ def measure_paired(
         Seeded by the caller; only the bootstraps draw from it.
     blocks
         The block of each row (days since an epoch), shape ``(n,)``.
+    weights
+        How much each row counts, above 0, shape ``(n,)``; only with ``blocks``. One each when left out.
     certainty
         One-sided certainty of each bound.
     resamples
@@ -132,8 +135,8 @@ def measure_paired(
     Raises
     ------
     SampleError
-        If shapes differ, a number is not finite, labels of a binary metric are not 0 or 1, or an option is out of its
-        range.
+        If shapes differ, a number is not finite, labels of a binary metric are not 0 or 1, an option is out of its
+        range, or there are weights without blocks.
 
     Examples
     --------
@@ -143,7 +146,11 @@ def measure_paired(
     'paired bootstrap'
     """
     if blocks is not None:
-        return paired_jackknife(metric, labels, champion, challenger, blocks=blocks, certainty=certainty)
+        return paired_jackknife(
+            metric, labels, champion, challenger, blocks=blocks, weights=weights, certainty=certainty
+        )
+    if weights is not None:
+        raise SampleError("weights: found no blocks, expected the block of each row beside its weight")
     if np.asarray(labels).size:
         if metric.method is Method.DELONG and _both_classes(labels):
             return paired_delong(labels, champion, challenger, certainty=certainty)

@@ -6,7 +6,7 @@ from sklearn import metrics as sk
 
 from vernal.errors import SampleError
 from vernal.stats.metrics import METRICS, Needs, metric, of_function
-from vernal.stats.performance import measure
+from vernal.stats.performance import measure, measure_paired
 from vernal.stats.weighting import RowWeights, effective_rows, weighted_measure
 
 RNG = np.random.default_rng(5)
@@ -125,3 +125,28 @@ def test_a_function_and_blocks_do_not_go_with_weights() -> None:
 
 def test_no_rows_are_worth_nothing() -> None:
     assert effective_rows(RowWeights.ones(0)) == 0.0
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_models_compared_on_rows_of_weight_two_are_compared_on_rows_that_are_there_twice(name: str) -> None:
+    numbers = metric(name).needs is Needs.SCORES or name in {"mae", "rmse"}
+    one = SCORES if numbers else ANSWERS
+    two = np.clip(SCORES**1.5, 0.01, 0.99) if numbers else (P > 0.3).astype(float)
+    often, blocks = np.random.default_rng(6).integers(1, 4, N), np.arange(N) % 12
+    weighed = measure_paired(metric(name), LABELS, one, two, blocks=blocks, weights=often, rng=RNG)
+    labels, first, second, days = (np.repeat(values, often) for values in (LABELS, one, two, blocks))
+    repeated = measure_paired(metric(name), labels, first, second, blocks=days, rng=RNG)
+
+    for found, expected in ((getattr(weighed, part), getattr(repeated, part)) for part in PARTS):
+        assert found == pytest.approx(expected)
+
+
+PARTS = ("champion", "challenger", "difference", "lower", "upper", "p_value")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"), [({"blocks": [0, 1], "weights": [1.0]}, "found shape"), ({"weights": [1, 1]}, "no blocks")]
+)
+def test_weights_of_a_comparison_must_be_weights_of_its_rows(options: dict[str, list[float]], problem: str) -> None:
+    with pytest.raises(SampleError, match=problem):
+        measure_paired(metric("accuracy"), [1, 0], [1, 1], [1, 0], rng=RNG, **options)  # type: ignore[arg-type]

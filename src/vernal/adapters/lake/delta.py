@@ -12,7 +12,7 @@ from vernal.adapters.lake import inbox
 from vernal.adapters.lake.table import Table, empty
 from vernal.errors import LakeError
 from vernal.ports import NewRows
-from vernal.records import Labels, Predictions, Quarantine, Resolutions
+from vernal.records import Labels, Predictions, Quarantine, Resolutions, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ KINDS: Final = {
     "labels": Labels.ALL,
     "quarantine": (*Quarantine.ALL, Predictions.DAY),
     "resolutions": (*Resolutions.ALL, Predictions.DAY),
+    "samples": Samples.ALL,
 }
 """The tables of a model, with the columns that Vernal itself asks for."""
 
@@ -205,6 +206,9 @@ def _empty(kind: str, columns: Sequence[str] | None) -> pa.Table:
         Predictions.EVENT_TIME: pa.timestamp("us", tz="UTC"),
         Predictions.RECEIVED_TIME: pa.timestamp("us", tz="UTC"),
         Labels.ARRIVAL_TIME: pa.timestamp("us", tz="UTC"),
+        Samples.DRAWN_AT: pa.timestamp("us", tz="UTC"),
+        Samples.START: pa.timestamp("us", tz="UTC"),
+        Samples.END: pa.timestamp("us", tz="UTC"),
         Predictions.DAY: pa.date32(),
     }
     return empty(pa.schema([(name, types.get(name, pa.null())) for name in names]))
