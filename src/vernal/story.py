@@ -18,11 +18,13 @@ from vernal.records import (
     DriftEvidence,
     FeatureDrift,
     PerformanceEvidence,
+    QualityEvidence,
     Record,
     TriggerResult,
 )
 
 _MOST_FEATURES = 3
+_MOST_REASONS = 5
 _NOTABLE = 0.01
 """Share of rows by which missing or unseen values must have grown to be mentioned."""
 
@@ -114,7 +116,9 @@ def _seen(evidence: CheckEvidence) -> Iterator[str]:
     else:
         yield f"Version {evidence.champion} was the champion."
     yield f"{_count(evidence.new_rows, 'new prediction')} had come in since the check before."
-    if evidence.quarantined:
+    if evidence.quality is not None:
+        yield from _arrived(evidence.quality)
+    elif evidence.quarantined:
         yield f"{_count(evidence.quarantined, 'row')} could not be used and went to quarantine."
     if evidence.performance is not None:
         yield from _performed(evidence.performance)
@@ -133,6 +137,25 @@ def _seen(evidence: CheckEvidence) -> Iterator[str]:
         yield f"{_count(evidence.new_proxies, 'label')} among those that came only stood in for the truth: {counted}."
     for note in evidence.notes:
         yield f"Note: {note}."
+
+
+def _arrived(quality: QualityEvidence) -> Iterator[str]:
+    if quality.refused:
+        most = ", ".join(f"{one.rule} ({one.rows:,})" for one in quality.refused_by[:_MOST_REASONS])
+        more = f" and {len(quality.refused_by) - _MOST_REASONS} more" if len(quality.refused_by) > _MOST_REASONS else ""
+        arriving = f"{_count(quality.rows, 'arriving row')} ({quality.refused_share:.1%})"
+        yield f"{quality.refused:,} of {arriving} went to quarantine: {most}{more}."
+    for one in quality.warned[:_MOST_REASONS]:
+        yield f"{_count(one.rows, 'row')} entered with a warning: {one.rule}."
+    for nulls in quality.null_shares:
+        arriving = f"{nulls.share:.1%} of {_count(nulls.rows, 'arriving row')}"
+        yield f"{nulls.column} had no value in {arriving}, where at most {nulls.limit:.1%} is expected."
+    for new in quality.new_columns:
+        yield f"The {new.table} had a column {new.column} ({new.type}) that the model does not know; it was dropped."
+    if quality.late:
+        yield f"{_count(quality.late, 'prediction')} came late and went to the hour of the event."
+    if quality.out_of_order:
+        yield f"{_count(quality.out_of_order, 'prediction')} came after one of a later event, which does no harm."
 
 
 def _performed(evidence: PerformanceEvidence) -> Iterator[str]:

@@ -13,7 +13,11 @@ from vernal.records import (
     DriftEvidence,
     FeatureDrift,
     Measure,
+    NewColumn,
+    NullShare,
     PerformanceEvidence,
+    QualityEvidence,
+    RuleCount,
     TriggerResult,
 )
 from vernal.story import Story, tell
@@ -117,6 +121,41 @@ def test_who_served_and_what_came_in() -> None:
     assert saw(seen()).startswith("Version 3 was the champion. 120 new predictions had come in since the check before.")
     assert saw(seen(champion=None, new_rows=1)).startswith("No version served yet. 1 new prediction had")
     assert "2 rows could not be used and went to quarantine." in saw(seen(quarantined=2))
+
+
+def test_what_arrived_is_told_with_what_was_refused_and_what_was_odd() -> None:
+    refused = tuple(RuleCount(rule=f"x{n}: expected a number", rows=9 - n) for n in range(7))
+    found = saw(
+        seen(
+            quarantined=42,
+            quality=QualityEvidence(
+                rows=1200,
+                accepted=1158,
+                refused=42,
+                refused_by=refused,
+                warned=(RuleCount(rule="amount: expected at most 15", rows=6),),
+                new_columns=(NewColumn(table="labels", column="annotator", type="string", rows=1),),
+                late=3,
+                out_of_order=1,
+                null_shares=(NullShare(column="country", share=0.25, limit=0.05, rows=1000),),
+            ),
+        )
+    )
+    refusals = "x0: expected a number (9), x1: expected a number (8), x2: expected a number (7), "
+    refusals += "x3: expected a number (6), x4: expected a number (5) and 2 more"
+    for sentence in (
+        f"42 of 1,200 arriving rows (3.5%) went to quarantine: {refusals}.",
+        "6 rows entered with a warning: amount: expected at most 15.",
+        "country had no value in 25.0% of 1,000 arriving rows, where at most 5.0% is expected.",
+        "The labels had a column annotator (string) that the model does not know; it was dropped.",
+        "3 predictions came late and went to the hour of the event.",
+        "1 prediction came after one of a later event, which does no harm.",
+    ):
+        assert sentence in found
+
+
+def test_nothing_is_told_of_rows_that_were_as_expected() -> None:
+    assert saw(seen(quality=QualityEvidence(rows=5, accepted=5))) == saw(seen())
 
 
 def test_the_live_metric_comes_with_its_bounds_and_what_is_missing() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vernal.act.ingest import drain_inbox
 from vernal.act.messages import about_model
 from vernal.decide import policy, triggers
+from vernal.decide.quality import held_against
 from vernal.observe.check import observe
 from vernal.observe.windows import KEPT, lengths_of
 from vernal.records import CheckCommit, Decision, RunRequest, TriggerKind
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vernal.act.system import System
+    from vernal.act.tally import IngestReport
     from vernal.decide.policy import Verdict
     from vernal.observe.check import Observation
     from vernal.records import ModelState, Run, TriggerResult
@@ -29,12 +31,21 @@ class Judgement(NamedTuple):
     verdict: Verdict
 
 
-def judge_model(system: System, state: ModelState) -> Judgement:
-    """Measure a model now and judge its triggers, changing nothing."""
+def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Judgement:
+    """Measure a model now and judge its triggers, changing nothing.
+
+    Parameters
+    ----------
+    arrived
+        The rows that the check took in, or would take in.
+    """
     spec, now = system.project.models[state.model], system.clock.now()
     observation = observe(system.lake, system.store, spec, state, now=now)
+    evidence = observation.evidence.evolve(quarantined=arrived.quarantined, quality=arrived.quality)
+    observation = observation._replace(evidence=evidence)
     results = triggers.judge(spec.triggers, observation.evidence, state)
     verdict = policy.combine(results, policy=spec.policy, state=state, open_run=_open_run(system, state.model), now=now)
+    verdict = held_against(verdict, arrived.quality, max_refused_share=spec.quality.max_refused_share)
     return Judgement(observation, results, verdict)
 
 
@@ -42,9 +53,8 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
     """Take in the model's inbox, judge it, and return what the check leaves behind."""
     spec, now = system.project.models[state.model], system.clock.now()
     taken = drain_inbox(system.lake, spec.model, spec.features.kinds, task=spec.task, now=now, quality=spec.quality)
-    judgement = judge_model(system, state)
+    judgement = judge_model(system, state, taken)
     observation, verdict = judgement.observation, judgement.verdict
-    evidence = observation.evidence.evolve(quarantined=taken.quarantined)
     decision = Decision(
         model=spec.model,
         at=now,
@@ -52,7 +62,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         outcome=verdict.outcome,
         reason=verdict.reason,
         evidence={
-            "evidence": evidence.to_dict(),
+            "evidence": observation.evidence.to_dict(),
             "triggers": [result.to_dict() for result in judgement.results],
         },
     )

@@ -99,12 +99,12 @@ def drain_inbox(
         except FileNotFoundError:  # another process has ingested it
             continue
         except (pa.ArrowException, OSError) as error:
-            why = _unreadable(path, error)
+            why = Why(UNREADABLE, f"{path.name}: {UNREADABLE}, set aside ({error})")
             row = pa.table({"segment": texts([path.name])})
             note = kept(kind, row, [why], places=(0,), batch=writer, now=now)
             lake.append(model, "quarantine", note, writer=f"{kind}:{writer}:unreadable", sequence=1)
             lake.set_aside(path)
-            tally.unreadable(why)
+            tally.unreadable()
             continue
         screened = screen(kind, rows, features=features, task=task, now=now, quality=quality)
         enter(lake, model, kind, screened, writer=writer, sequence=1, now=now)
@@ -121,8 +121,8 @@ def preview_inbox(lake: Lake, spec: ModelSpec, *, now: datetime) -> IngestReport
             rows = read_segment(path)
         except FileNotFoundError:
             continue
-        except (pa.ArrowException, OSError) as error:
-            tally.unreadable(_unreadable(path, error))
+        except (pa.ArrowException, OSError):
+            tally.unreadable()
         else:
             features = spec.features.kinds
             screened = screen(kind, rows, features=features, task=spec.task, now=now, quality=spec.quality)
@@ -157,7 +157,3 @@ def read_segment(path: Path) -> pa.Table:
         rows = file.read()
     rows.validate(full=True)  # a text that is no UTF-8 would fail much later
     return rows
-
-
-def _unreadable(path: Path, error: Exception) -> Why:
-    return Why(UNREADABLE, f"{path.name}: {UNREADABLE}, set aside ({error})")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from vernal.act.refused import UNREADABLE
 from vernal.records import NewColumn, NullShare, QualityEvidence, RuleCount
 
 if TYPE_CHECKING:
-    from vernal.act.refused import Why
     from vernal.act.screening import Screened
 
 
@@ -51,9 +51,9 @@ class Tally:
         self._out_of_order += findings.out_of_order
         self._repeated += findings.repeated
 
-    def unreadable(self, why: Why) -> None:
+    def unreadable(self) -> None:
         """Count a segment that cannot be read."""
-        self._refused[why.reason] += 1
+        self._refused[UNREADABLE] += 1
 
     def report(self) -> IngestReport:
         """Return the counts."""

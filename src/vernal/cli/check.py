@@ -8,6 +8,7 @@ import typer
 
 from vernal.cli.options import AsJson, Models, ProjectFolder
 from vernal.cli.output import Output
+from vernal.cli.quality import remarks
 from vernal.cli.reporting import FAILED, described
 from vernal.cli.text import measured, moment
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from vernal.act.check import Judgement
     from vernal.act.system import System
     from vernal.errors import VernalError
-    from vernal.records import CheckEvidence, DriftEvidence, ModelState, TriggerResult
+    from vernal.records import CheckEvidence, DriftEvidence, ModelState, QualityEvidence, TriggerResult
+
+MOST_REASONS = 5
+"""Reasons for refusing rows that are shown."""
 
 MOST_FEATURES = 5
 """Drift scores shown; ``--json`` has all."""
@@ -49,13 +53,15 @@ def check(models: Models = None, as_json: AsJson = False, project: ProjectFolder
 
 def _judge(system: System, name: str, state: ModelState | None) -> _Judged:
     from vernal.act.check import judge_model
+    from vernal.act.ingest import preview_inbox
     from vernal.errors import VernalError
     from vernal.records import ModelState
 
     if state is None:
         state = ModelState(model=name, fence=0, attempt=0, next_check_at=system.clock.now())
     try:
-        return _Judged(name, len(system.lake.inbox(name)), judge_model(system, state), None)
+        arrived = preview_inbox(system.lake, system.project.models[name], now=system.clock.now())
+        return _Judged(name, len(system.lake.inbox(name)), judge_model(system, state, arrived), None)
     except VernalError as error:
         return _Judged(name, 0, None, error)
 
@@ -84,7 +90,7 @@ def _print(output: Output, judged: _Judged, *, first: bool) -> None:
         return
     observation, results, verdict = judged.judgement
     output.line(f"{judged.model}: {verdict.outcome}")
-    inbox = f"{judged.waiting} files wait for the next tick" if judged.waiting else ""
+    inbox = _inbox(judged.waiting, observation.evidence.quality)
     output.fields([*_measured(observation.evidence), ("inbox", inbox)])
     rows = [[result.kind, _answer(result), result.reason] for result in results]
     if rows:
@@ -93,6 +99,15 @@ def _print(output: Output, judged: _Judged, *, first: bool) -> None:
         output.line("  The next tick would request a run.")
     elif verdict.outcome == "suppressed":
         output.line(f"  No run: {verdict.reason.rpartition('; suppressed: ')[2]}.")
+
+
+def _inbox(files: int, quality: QualityEvidence | None) -> str:
+    """Say what waits for the next tick, and what it will say of the rows."""
+    if not files or quality is None:
+        return ""
+    told = [f"{files} file{'' if files == 1 else 's'} of {quality.rows:,} rows wait for the next tick"]
+    told += [f"will be refused: {one.rule} ({one.rows:,})" for one in quality.refused_by[:MOST_REASONS]]
+    return "\n".join([*told, *remarks(quality)])
 
 
 def _measured(evidence: CheckEvidence) -> list[tuple[str, str]]:

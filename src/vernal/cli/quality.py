@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def remarks(quality: QualityEvidence) -> Iterator[str]:
     """Yield one line for each thing that somebody who logs the rows should know."""
     for one in quality.warned:
-        yield f"{one.rule} ({one.rows})"
+        yield f"warning: {one.rule} ({one.rows})"
     for new in quality.new_columns:
         yield f"{new.table} have a column {new.column} ({new.type}) that the model does not know; it is dropped"
     for nulls in quality.null_shares:

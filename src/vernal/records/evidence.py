@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from vernal.records.base import Record
+from vernal.records.quality import QualityEvidence
 from vernal.records.verdicts import Verdict
 
 
@@ -120,7 +121,8 @@ class CheckEvidence(Record, frozen=True, kw_only=True):
     """Everything that one check of one model saw.
 
     ``short_drift`` is drift in the shorter of two windows. ``new_labels`` are as many as count: true ones, and the
-    ``new_proxies`` (predictions that got only a proxy) at ``proxy_weight``.
+    ``new_proxies`` (predictions that got only a proxy) at ``proxy_weight``. ``quality`` is about the rows that the
+    check took in from the inbox, and ``quarantined`` counts the refused ones of them; ``None`` where it was not kept.
     """
 
     model: str
@@ -128,6 +130,7 @@ class CheckEvidence(Record, frozen=True, kw_only=True):
     champion: str | None
     new_rows: int
     quarantined: int
+    quality: QualityEvidence | None = None
     drift: DriftEvidence | None = None
     short_drift: DriftEvidence | None = None
     performance: PerformanceEvidence | None = None

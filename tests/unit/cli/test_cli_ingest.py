@@ -111,4 +111,4 @@ def test_what_was_let_in_all_the_same_is_told(project: Path, predictions: Path, 
     found = document(vernal(*command, "--json"))["predictions"]
     assert found["reasons"] == ["noise: expected at most 0.1 (1)"]
     predictions.write_text(PREDICTIONS.replace("0.2,b", "0.1,b"))
-    assert "x: expected at least 0 (1)" in document(vernal(*command, "--json"))["predictions"]["remarks"]
+    assert "warning: x: expected at least 0 (1)" in document(vernal(*command, "--json"))["predictions"]["remarks"]

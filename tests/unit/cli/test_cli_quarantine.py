@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer.main
 
@@ -17,6 +20,7 @@ prediction_id,event_time,x,noise,c,model_version,prediction,score
 009,2024-01-01T00:02:00Z,0.1,0.2,b,1,0,1.3
 010,2024-01-01T00:03:00Z,0.1,0.2,b,1,0,1.4
 """
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 WITHOUT_X = {"numerical: [x, noise]": "numerical: [noise]"}
 BELOW = [
     (family, name)
@@ -154,3 +158,51 @@ def test_a_noun_alone_shows_its_help(vernal: Vernal) -> None:
     told = vernal("quarantine")
     assert told.exit_code == 2
     assert "replay" in told.stdout + told.stderr
+
+
+def leave(project: Path, rows: dict[str, list[object]]) -> None:
+    """Leave predictions of the model in the inbox, as a client does."""
+    table = pa.table(rows).set_column(1, "event_time", pa.array([NOON] * 3, pa.timestamp("us", tz="UTC")))
+    folder = project / ".vernal" / "inbox" / "m" / "predictions"
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / "1.parquet")
+
+
+def test_a_check_tells_what_waits_in_the_inbox_and_takes_none_of_it_in(project: Path, vernal: Vernal) -> None:
+    columns: dict[str, list[object]] = {"prediction_id": ["a", "b", "c"], "event_time": [None] * 3}
+    leave(project, columns | {"x": [1.0, -1.0, 2.0], "noise": [0.1] * 3, "c": ["a"] * 3, "basket": [1] * 3})
+    with (project / "m.yaml").open("a") as file:
+        file.write("quality: {expectations: [{column: x, min: 0}, {column: noise, max: 0, action: warn}]}\n")
+    for _ in range(2):
+        told = vernal("check", "--project", project).stdout
+        assert "1 file of 3 rows wait for the next tick" in told
+        assert "will be refused: x: expected at least 0 (1)" in told
+        assert "warning: noise: expected at most 0 (2)" in told
+        assert "predictions have a column basket (int64) that the model does not know" in told
+    (judged,) = document(vernal("check", "--json", "--project", project))["models"]
+    preview = judged["evidence"]["quality"]
+    assert (preview["rows"], preview["accepted"], preview["refused"]) == (3, 2, 1)
+    assert document(vernal("quarantine", "m", "--json", "--project", project))["waiting"] == 0
+    vernal("tick", "--project", project)
+    check = document(vernal("why", "m", "--json", "--project", project))["check"]
+    assert check["evidence"]["evidence"]["quality"] == preview
+    assert "1 of 3 arriving rows (33.3%) went to quarantine: x: expected at least 0 (1)." in (
+        vernal("why", "m", "--project", project).stdout
+    )
+    assert "warning" not in vernal("check", "--project", project).stdout
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [("0.5", "insufficient"), ("0.9", "healthy")])
+def test_a_model_whose_rows_are_largely_refused_is_not_called_healthy(
+    limit: str, outcome: str, project: Path, vernal: Vernal
+) -> None:
+    change(project, {"volume: off": "volume: {labels: 100000}"})
+    columns: dict[str, list[object]] = {"prediction_id": ["a", "b", "c"], "event_time": [None] * 3}
+    leave(project, columns | {"x": [1.0, -1.0, -2.0], "noise": [0.1] * 3, "c": ["a"] * 3})
+    with (project / "m.yaml").open("a") as file:
+        file.write(f"quality: {{expectations: [{{column: x, min: 0}}], max_refused_share: {limit}}}\n")
+    (judged,) = document(vernal("check", "--json", "--project", project))["models"]
+    assert judged["outcome"] == outcome
+    (decision,) = document(vernal("tick", "--json", "--project", project))["decisions"]
+    assert decision["outcome"] == outcome
+    assert ("2 of 3 arriving rows were refused" in decision["reason"]) is (outcome == "insufficient")
