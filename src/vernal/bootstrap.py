@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vernal.act.system import System
+from vernal.adapters.telemetry.endpoints import Endpoints, Page, parse_address
 from vernal.clock import Clock, SystemClock
+from vernal.decide.cadence import SPREAD
 from vernal.spec import load_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vernal.act.health import Answer, Health
     from vernal.act.serve import Server
     from vernal.adapters.sources.table import Table
     from vernal.ports import CostSource, Lake, Notifier
@@ -29,6 +34,8 @@ def open_system(
     costs: CostSource | None = None,
     patience_seconds: float | None = None,
     read_only: bool = False,
+    project: Project | None = None,
+    owner: str | None = None,
 ) -> Iterator[System]:
     """Open the project in or above a folder with the adapters that its files ask for.
 
@@ -43,6 +50,8 @@ def open_system(
         How long a tick follows a training job; ``None`` to its end.
     read_only
         Only look: an empty store in memory stands in for a state file that does not exist yet, and none is made.
+    project, owner
+        A project that is loaded already, and the name that leases are held under: for the workers of a service.
     """
     from vernal.adapters.costs import MeteredCost
     from vernal.adapters.datasets import LocalDatasets
@@ -51,7 +60,7 @@ def open_system(
     from vernal.adapters.state import open_store
     from vernal.adapters.trainer import SubprocessTrainer
 
-    project = load_project(start or Path.cwd())
+    project = project or load_project(start or Path.cwd())
     state_url = "sqlite://" if read_only and _is_missing(project.state_url) else project.state_url
     store = open_store(state_url, project=project.spec.project)
     try:
@@ -66,8 +75,9 @@ def open_system(
             costs=costs or MeteredCost(project.spec.rates),
             notifier=FileNotifier(project.notifications_path),
             targets=_targets(project) if clock is None else {},
-            owner=f"{socket.gethostname()}:{os.getpid()}",
+            owner=owner or f"{socket.gethostname()}:{os.getpid()}",
             patience_seconds=patience_seconds,
+            spread=SPREAD if clock is None else 0.0,
         )
     finally:
         store.close()
@@ -116,3 +126,25 @@ def open_server(system: System, model: str) -> Server:
     spec = system.project.models[model]
     features = load_features(system.project.code_path(model))
     return Server(spec, features=features, registry=system.registry, loader=load_predictor)
+
+
+def open_endpoints(address: str, health: Health) -> Endpoints:
+    """Answer probes on an address (``HOST:PORT``): ``/healthz`` and ``/readyz``, JSON with 503 when something is wrong.
+
+    Raises
+    ------
+    ProjectError
+        If the address cannot be listened on.
+    """
+    return Endpoints(
+        parse_address(address),
+        {"/healthz": lambda: _answer(health.alive()), "/readyz": lambda: _answer(health.ready())},
+    )
+
+
+def _answer(answer: Answer) -> Page:
+    body = json.dumps(answer.facts, indent=2).encode() + b"\n"
+    return Page(body, status=HTTPStatus.OK if answer.well else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+__all__ = ["open_endpoints", "open_server", "open_system", "open_tables", "parse_address"]

@@ -131,6 +131,10 @@ class DigestMismatchError(RegistryError):
     """A stored model artefact is not the one that was registered; it is not loaded."""
 
 
+class WorkerError(VernalError):
+    """A worker process ended, or was stopped, before the step that it had in hand was done."""
+
+
 class TrainingError(VernalError):
     """A training job cannot be started or its result cannot be used."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vernal.act.ingest import drain_inbox
 from vernal.act.messages import about_model
 from vernal.decide import policy, triggers
+from vernal.decide.cadence import next_check
 from vernal.decide.quality import held_against
 from vernal.observe.check import observe
 from vernal.observe.windows import KEPT, lengths_of
@@ -86,7 +87,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         messages.append(about_model(spec.model, "requested", at=now, severity="info", title=title, body=verdict.reason))
     return CheckCommit(
         at=now,
-        next_check_at=now + spec.monitoring.every,
+        next_check_at=next_check(spec.model, every=spec.monitoring.every, now=now, spread=system.spread),
         profiled_version=observation.profiled_version,
         cron_at=_cron_after(spec, judgement, state, now=now),
         baseline_version=observation.baseline_version,

@@ -24,22 +24,23 @@ from vernal.errors import (
     RegistryError,
     StoreError,
     VernalError,
+    WorkerError,
 )
-from vernal.records import Decision, Phase
+from vernal.records import Decision, Phase, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from vernal.act.system import System
-    from vernal.records import ModelState, Run
+    from vernal.records import ModelState
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 """Attempts at one phase before the run fails (or, while it serves, is rolled back)."""
 
-_PASSING = (LakeError, RegistryError, StoreError, OSError)
+_PASSING = (LakeError, RegistryError, StoreError, WorkerError, OSError)
 """Deliberate errors that may be over when we look again: a full disk, a lost race, a database that restarts.
 
 So may one that nobody foresaw, such as a lack of memory: it is tried again as well.
@@ -54,20 +55,77 @@ class TickReport(NamedTuple):
     sent: int
     errors: tuple[str, ...]
 
+    @classmethod
+    def of(cls, parts: Iterable[TickReport]) -> TickReport:
+        """Return what several parts of a tick did together."""
+        parts = tuple(parts)
+        return cls(
+            tuple(decision for part in parts for decision in part.checks),
+            tuple(run for part in parts for run in part.steps),
+            sum(part.sent for part in parts),
+            tuple(error for part in parts for error in part.errors),
+        )
+
 
 def tick(system: System, models: Sequence[str] | None = None) -> TickReport:
     """Do everything that is due now for the named models (default: all of the project), then return."""
     names = tuple(models or system.project.models)
     system.store.sync_models(names, now=system.clock.now())
+    done: list[TickReport] = []
+    while (state := _due_check(system, names)) is not None:
+        done.append(work(system, state))
+    while (run := _due_run(system, names)) is not None:
+        done.append(work(system, run))
+    done.append(send_waiting(system))
+    return TickReport.of(done)
+
+
+def claim(system: System, names: Sequence[str]) -> ModelState | Run | None:
+    """Claim one thing of the named models that is due and that nobody holds: a check, else the next step of a run."""
+    return _due_check(system, names) or _due_run(system, names)
+
+
+def work(system: System, held: ModelState | Run) -> TickReport:
+    """Do what was claimed, commit it and give the claim back; whatever goes wrong is told and tried again later."""
     errors: list[str] = []
     checks: list[Decision] = []
-    while (state := system.store.claim_check(names, lease=system.claim(), now=system.clock.now())) is not None:
-        _guarded(state.model, errors, partial(_check, system, state, checks, errors))
     steps: list[Run] = []
-    while (run := system.store.claim_run(names, lease=system.claim(), now=system.clock.now())) is not None:
-        _guarded(run.id, errors, partial(_advance, system, run, steps, errors))
-    sent = deliver(system, errors)
-    return TickReport(tuple(checks), tuple(steps), sent, tuple(errors))
+    if isinstance(held, Run):
+        _guarded(held.id, errors, partial(_advance, system, held, steps, errors))
+    else:
+        _guarded(held.model, errors, partial(_check, system, held, checks, errors))
+    return TickReport(tuple(checks), tuple(steps), 0, tuple(errors))
+
+
+def give_up(system: System, held: ModelState | Run, error: WorkerError) -> TickReport:
+    """Give back a claim whose worker is gone; a check waits for its next time, a run takes up its step again later."""
+    errors: list[str] = []
+    checks: list[Decision] = []
+    steps: list[Run] = []
+
+    def end() -> None:
+        if isinstance(held, Run):
+            steps.append(_stumble(system, held, error, errors))
+        else:
+            spec = system.project.model(held.model)
+            checks.append(_put_off(system, held, error, wait=spec.monitoring.every, errors=errors))
+
+    _guarded(held.id if isinstance(held, Run) else held.model, errors, end)
+    return TickReport(tuple(checks), tuple(steps), 0, tuple(errors))
+
+
+def send_waiting(system: System) -> TickReport:
+    """Send what waits in the outbox."""
+    errors: list[str] = []
+    return TickReport((), (), deliver(system, errors), tuple(errors))
+
+
+def _due_check(system: System, names: Sequence[str]) -> ModelState | None:
+    return system.store.claim_check(names, lease=system.claim(), now=system.clock.now())
+
+
+def _due_run(system: System, names: Sequence[str]) -> Run | None:
+    return system.store.claim_run(names, lease=system.claim(), now=system.clock.now())
 
 
 def _check(system: System, state: ModelState, checks: list[Decision], errors: list[str]) -> None:
@@ -78,15 +136,20 @@ def _check(system: System, state: ModelState, checks: list[Decision], errors: li
         raise
     except Exception as error:  # noqa: BLE001 - a fault in one model's check must not stop the others
         _trace_unexpected(state.model, error)
-        now = system.clock.now()
         retry = min(_backoff(state.model, state.attempt), system.project.models[state.model].monitoring.every)
-        decision = Decision(model=state.model, at=now, kind="check", outcome="error", reason=_said(error))
-        errors.append(f"{state.model}: {_said(error)}")
-        messages = conditions_after(system, state, decision)
-        system.store.release_check(state, next_check_at=now + retry, decision=decision, messages=messages)
-        checks.append(decision)
+        checks.append(_put_off(system, state, error, wait=retry, errors=errors))
     else:
         checks.extend(commit.decisions)
+
+
+def _put_off(system: System, state: ModelState, error: Exception, *, wait: timedelta, errors: list[str]) -> Decision:
+    """Give up a check that failed, and look again later."""
+    now = system.clock.now()
+    decision = Decision(model=state.model, at=now, kind="check", outcome="error", reason=_said(error))
+    errors.append(f"{state.model}: {_said(error)}")
+    messages = conditions_after(system, state, decision)
+    system.store.release_check(state, next_check_at=now + wait, decision=decision, messages=messages)
+    return decision
 
 
 def _advance(system: System, run: Run, steps: list[Run], errors: list[str]) -> None:

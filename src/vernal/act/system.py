@@ -24,7 +24,8 @@ class System:
     name. A replay has none: it must not alarm anybody.
 
     ``patience_seconds`` is how long a tick follows a training job before it comes back later; ``None`` follows it to
-    its end.
+    its end. ``spread`` is the share of ``monitoring.every`` over which the checks of the models are spread
+    (:func:`vernal.decide.cadence.next_check`).
     """
 
     project: Project
@@ -40,6 +41,7 @@ class System:
     owner: str
     lease: timedelta = timedelta(seconds=60)
     patience_seconds: float | None = None
+    spread: float = 0.0
 
     def claim(self) -> Lease:
         """Return the lease that this process asks for."""

@@ -1,4 +1,4 @@
-"""``vernal up``: the controller, running."""
+"""``vernal up``: the controller as a service."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ import typer
 
 from vernal.cli.options import AsJson, Models, ProjectFolder
 from vernal.cli.output import Output
-from vernal.cli.text import event
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
     from types import FrameType
 
-    from vernal.act.system import System
-    from vernal.spec import Project
+    from vernal.act.health import Health
+    from vernal.adapters.telemetry.endpoints import Endpoints
 
-LONGEST = timedelta(seconds=60)
-"""Longest sleep: what people ask for (a run, an approval) is noticed within it."""
+LONGEST_SECONDS = 60.0
+"""Longest time between two looks: what people ask for (a run, an approval) is noticed within it."""
 
-SLICE_SECONDS = 0.2
+WORKERS = 2
+GRACE_SECONDS = 25.0
+"""Below the 30 seconds after which Kubernetes kills what it has asked to stop."""
 
-_Snapshot = frozenset[tuple[str, int, int]]
+STEP_SECONDS = 900.0
+LISTEN = "127.0.0.1:9464"
+OFF = "off"
 
 
 class Stop:
@@ -45,111 +46,83 @@ class Stop:
             signal.signal(number, handler)
 
 
+def _address(text: str | None) -> str | None:
+    from vernal.bootstrap import parse_address
+
+    if text not in {None, OFF}:
+        try:
+            parse_address(text)
+        except ValueError as error:
+            message = f"{error}, or `{OFF}`"
+            raise typer.BadParameter(message) from None
+    return text
+
+
 def up(
     models: Models = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", metavar="N", min=1, max=64, help="Steps done at the same time, each in a process."),
+    ] = WORKERS,
     longest: Annotated[
         float, typer.Option("--longest-sleep", metavar="SECONDS", min=0.2, help="Longest time between two looks.")
-    ] = LONGEST.total_seconds(),
+    ] = LONGEST_SECONDS,
+    step_limit: Annotated[
+        float,
+        typer.Option("--step-limit", metavar="SECONDS", min=1, help="A step that takes longer hangs: it is ended."),
+    ] = STEP_SECONDS,
+    grace: Annotated[
+        float, typer.Option("--grace", metavar="SECONDS", min=0, help="Longest wait for steps at hand when it stops.")
+    ] = GRACE_SECONDS,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            callback=_address,
+            show_default=LISTEN,
+            help="Where /healthz and /readyz answer; `off` for nowhere.",
+        ),
+    ] = None,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C, one line per event.
 
-    Finishes the step at hand before it stops; training jobs go on and are picked up again. Changed project or model
-    files are read again when they are valid. Several controllers may run on one store.
+    Each model is looked at on its own cadence by one of a few worker processes, so that a slow one does not hold up
+    the others. When asked to stop it finishes the steps at hand; training jobs go on and are picked up again. Changed
+    project or model files are read again when they are valid. Several controllers may run on one store.
     """
-    from vernal.bootstrap import open_system
+    from vernal.act.health import Health
+    from vernal.cli.controller import Controller, Limits
 
     output = Output(as_json=as_json)
+    health = Health()
     stop = Stop()
+    endpoints = None
     try:
-        while not stop.asked:
-            with open_system(project, patience_seconds=0.0) as system:
-                _control(system, models, output, stop, longest=timedelta(seconds=longest))
-        output.event({"event": "stopped"}, "stopped")
+        endpoints = _listen(output, health, listen)
+        limits = Limits(workers, step_limit, grace, timedelta(seconds=longest))
+        Controller(output, health, stop, limits).run(project, models)
     finally:
+        if endpoints is not None:
+            endpoints.close()
         stop.restore()
 
 
-def _control(system: System, models: list[str] | None, output: Output, stop: Stop, *, longest: timedelta) -> None:
-    """Tick until somebody asks to stop, or the project's files have changed and are valid."""
-    from vernal.cli.opening import chosen
+def _listen(output: Output, health: Health, asked: str | None) -> Endpoints | None:
+    """Answer probes; the default address may be taken by another controller, one that was asked for may not."""
+    from vernal.bootstrap import open_endpoints
+    from vernal.errors import ProjectError
 
-    seen = _snapshot(system.project)
-    names = chosen(system, models)
-    output.event({"event": "started", "models": names}, f"watching {', '.join(names)}")
-    while not stop.asked:
-        wake = _tick(system, names, output)
-        until = min(wake, system.clock.now() + longest)
-        _sleep(system, stop, until)
-        found = _snapshot(system.project)
-        if found != seen:
-            seen = found
-            if _is_valid(system.project.root, models, output):
-                return
-
-
-def _tick(system: System, names: tuple[str, ...], output: Output) -> datetime:
-    """Do what is due, and return when to look again; a store that is away for a while is no reason to end."""
-    from vernal.act import reconcile
-    from vernal.cli.tick import events
-    from vernal.errors import VernalError
-
-    started = system.clock.now()
+    if asked == OFF:
+        return None
     try:
-        report = reconcile.tick(system, names)
-        decisions = events(system, report, since=started)
-        wake = reconcile.next_wake(system, names)
-    except (VernalError, OSError) as error:
-        _complain(output, str(error))
-        return system.clock.now() + LONGEST
-    for decision in decisions:
-        output.event({"event": "decision", **decision.to_dict()}, event(decision))
-    for problem in report.errors:
-        _complain(output, problem)
-    return wake or system.clock.now() + LONGEST
-
-
-def _sleep(system: System, stop: Stop, until: datetime) -> None:
-    """Wait in short slices, so that a wish to stop is noticed at once."""
-    while not stop.asked and (left := (until - system.clock.now()).total_seconds()) > 0:
-        _pause(min(SLICE_SECONDS, left))
-
-
-def _complain(output: Output, message: str) -> None:
-    output.event({"event": "error", "message": message}, f"error: {message}")
-
-
-def _snapshot(project: Project) -> _Snapshot:
-    """Return what would differ if a file of the project had been changed, added or removed."""
-    folders = {project.root, *(path.parent for path in project.files.values())}
-    found = set()
-    for folder in folders:
-        for path in folder.glob("*.yaml"):
-            try:
-                facts = path.stat()
-            except OSError:  # removed just now
-                continue
-            found.add((str(path), facts.st_mtime_ns, facts.st_size))
-    return frozenset(found)
-
-
-def _is_valid(root: Path, models: list[str] | None, output: Output) -> bool:
-    from vernal.errors import VernalError
-    from vernal.spec import load_project
-
-    try:
-        project = load_project(root)
-        for name in models or ():
-            project.model(name)
-    except VernalError as error:
-        _complain(output, f"the changed files are not used: {error}")
-        return False
-    output.event({"event": "reloaded"}, "the project's files have changed")
-    return True
-
-
-def _pause(seconds: float) -> None:
-    from vernal.clock import pause
-
-    pause(max(seconds, 0.0))
+        endpoints = open_endpoints(asked or LISTEN, health)
+    except ProjectError as error:
+        if asked is not None:
+            raise
+        output.event({"event": "error", "message": error.message}, f"error: {error.message}; going on without")
+        return None
+    output.event({"event": "listening", "address": str(endpoints.address)}, f"listening on {endpoints.address}")
+    return endpoints

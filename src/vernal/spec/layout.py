@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from typing_extensions import override
+
 from vernal.errors import ProjectError
 from vernal.spec.model import ModelSpec
 from vernal.spec.project import ProjectSpec
@@ -37,6 +39,11 @@ class Project:
     spec: ProjectSpec
     models: Mapping[str, ModelSpec]
     files: Mapping[str, Path]
+
+    @override
+    def __reduce__(self) -> tuple[type[Project], tuple[object, ...]]:
+        """Pickle the mappings as plain ones: a view, which is what loading returns, cannot be."""
+        return Project, (self.root, self.spec, dict(self.models), dict(self.files))
 
     @property
     def name(self) -> str:

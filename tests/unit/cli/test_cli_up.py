@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +15,10 @@ from typing import IO, Any
 
 import pytest
 
+import fleetworld
 import loopworld
+from commandline import Vernal
+from vernal.clock import monotonic, pause
 
 SECONDS = 120
 
@@ -26,7 +31,8 @@ def start(project: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def up(*options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "vernal.cli", "up", "--longest-sleep", "0.2", *options]
+        listen = () if "--listen" in options else ("--listen", "off")
+        command = [sys.executable, "-m", "vernal.cli", "up", "--longest-sleep", "0.2", *listen, *options]
         process = subprocess.Popen(
             command, cwd=project, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ)
         )
@@ -99,3 +105,117 @@ def test_changed_files_are_used_once_they_are_valid(start: Start, project: Path)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 0
+
+
+def address_of(process: subprocess.Popen[str]) -> tuple[str, int]:
+    """Return where a controller says that it listens."""
+    told: str = until(process, "listening")[-1]["address"]
+    host, _, port = told.rpartition(":")
+    return host, int(port)
+
+
+def ask(address: tuple[str, int], path: str) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(*address, timeout=SECONDS)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    found = json.loads(answer.read())
+    connection.close()
+    return answer.status, found
+
+
+def stop(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_probes_are_answered(start: Start) -> None:
+    process = start("--json", "--listen", "127.0.0.1:0")
+    address = address_of(process)
+    until(process, "started")
+    assert ask(address, "/healthz")[1]["alive"] is True
+    assert ask(address, "/readyz") == (200, {"ready": True, "problems": {}})
+
+
+def test_it_is_not_ready_while_the_files_are_wrong(start: Start, project: Path) -> None:
+    process = start("--json", "--listen", "127.0.0.1:0")
+    address = address_of(process)
+    until(process, "started")
+    (project / "m.yaml").write_text(loopworld.POLICY.replace("task: binary", "task: guess"))
+    until(process, "error")
+    status, found = ask(address, "/readyz")
+    assert status == 503
+    assert found["problems"]["project"].startswith("m.yaml:2: task: ")
+    assert ask(address, "/healthz")[0] == 200
+
+
+def test_it_listens_nowhere_when_that_is_asked_for(start: Start) -> None:
+    process = start("--json", "--listen", "off")
+    assert [event["event"] for event in until(process, "started")] == ["started"]
+
+
+def test_an_address_that_was_asked_for_and_is_taken_ends_it(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start("--json", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+        out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out) == (1, "")
+    assert "cannot be listened on" in json.loads(err)["error"]["message"]
+
+
+@pytest.mark.parametrize("address", ["9464", "localhost:http"])
+def test_what_is_no_address_is_a_wrong_command_line(address: str, vernal: Vernal, project: Path) -> None:
+    told = vernal("up", "--project", project, "--listen", address)
+    assert told.exit_code == 2
+    assert "HOST:PORT" in told.stderr
+
+
+def test_a_step_longer_than_the_limit_is_ended(start: Start, project: Path) -> None:
+    fleetworld.hang(project, "m")
+    process = start("--json", "--step-limit", "1")
+    told = until(process, "decision")[-1]
+    assert told["outcome"] == "error"
+    assert told["reason"] == "check of m: it hung: stopped after 1 s without a result"
+
+
+def test_a_step_at_hand_is_finished_before_it_stops(start: Start, project: Path) -> None:
+    pipe = fleetworld.hang(project, "m")
+    process = start("--json", "--grace", str(SECONDS), "--listen", "127.0.0.1:0")
+    address = address_of(process)
+    _wait_for(lambda: bool(ask(address, "/healthz")[1]["in_hand"]))
+    process.send_signal(signal.SIGTERM)
+    _wait_for(lambda: "stopping" in ask(address, "/readyz")[1]["problems"])
+    fleetworld.release(pipe)
+    told = [event["event"] for event in stop_reading(process)]
+    assert told[-2:] == ["decision", "stopped"]
+
+
+def test_a_step_that_outlasts_the_grace_is_cut_off(start: Start, project: Path) -> None:
+    fleetworld.hang(project, "m")
+    process = start("--json", "--grace", "0", "--listen", "127.0.0.1:0")
+    address = address_of(process)
+    _wait_for(lambda: bool(ask(address, "/healthz")[1]["in_hand"]))
+    assert "check of m" in stop(process)[-1]["cut_off"]
+
+
+def test_as_many_steps_as_there_are_workers_are_at_hand(start: Start, project: Path) -> None:
+    fleetworld.write(project, "a", "b", "c", "m")
+    for name in "abcm":
+        fleetworld.hang(project, name)
+    process = start("--json", "--workers", "3", "--grace", "0", "--listen", "127.0.0.1:0")
+    address = address_of(process)
+    _wait_for(lambda: sum("check" in job["step"] for job in ask(address, "/healthz")[1]["in_hand"]) == 3)
+    assert len(stop(process)[-1]["cut_off"]) == 3
+
+
+def stop_reading(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    out, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def _wait_for(reached: Callable[[], bool]) -> None:
+    started = monotonic()
+    while not reached():
+        assert monotonic() - started < SECONDS
+        pause(0.05)
