@@ -118,6 +118,8 @@ def in_words(described: dict[str, Any]) -> str:
         return ", or ".join(in_words(choice) for choice in described["anyOf"] if choice != {"type": "null"})
     if "const" in described:
         return f"`{described['const']}`"
+    if "properties" in described:
+        return ", ".join(f"`{key}:` {in_words(value)}" for key, value in described["properties"].items())
     if "enum" in described:
         return ", ".join(f"`{choice}`" for choice in described["enum"])
     if described["type"] == "string" and "[0-9]{1,10}d" in described.get("pattern", ""):

@@ -80,8 +80,10 @@ class StateStore(Protocol):
     def commit_check(self, state: ModelState, commit: CheckCommit) -> Run | None:
         """Write a check and release the model; returns the run that ``commit.request`` opened.
 
-        When the model got an open run in the meantime the request is dropped and a ``suppressed`` decision is written
-        in its place. Opening a run stores ``windows`` as those of the model's last run.
+        The run that ``commit.supersedes`` names ends as superseded in the same transaction, unless it is over or
+        serves somebody by now; whoever holds it can no longer write. When the model has an open run nevertheless, the
+        request is dropped and a ``suppressed`` decision is written in its place. Opening a run stores ``windows`` as
+        those of the model's last run.
         """
         ...
 

@@ -20,11 +20,21 @@ from vernal.records import (
     PerformanceEvidence,
     QualityEvidence,
     Record,
+    Ruling,
+    Suppression,
     TriggerResult,
 )
 
 _MOST_FEATURES = 3
 _MOST_REASONS = 5
+_POLICIES = {
+    "consecutive": "one look may be chance, so it has to fire in several checks that count",
+    "warm_up": "the champion is new, and its window still holds what came before it",
+    "combine": "the model's policy asks for more triggers together",
+    "open_run": "a model has one open run at a time",
+    "cooldown": "the last run has only just ended",
+    "circuit_breaker": "the last runs came to nothing, and another one is unlikely to do better before somebody looks",
+}
 _NOTABLE = 0.01
 """Share of rows by which missing or unseen values must have grown to be mentioned."""
 
@@ -94,7 +104,15 @@ def _headline(model: str, check: Decision | None, at: datetime) -> str:
 
 
 def _held_back_by(check: Decision) -> str:
-    return check.reason.rpartition("suppressed: ")[2]
+    ruling = _ruling(check)
+    if ruling is None:  # a check of an older version
+        return check.reason.rpartition("suppressed: ")[2]
+    return "; ".join(one.reason for one in ruling.suppressions)
+
+
+def _ruling(check: Decision) -> Ruling | None:
+    stored = (check.evidence or {}).get("policy")
+    return None if stored is None else _read(stored, Ruling)
 
 
 def _of_check(check: Decision) -> Iterator[Paragraph]:
@@ -104,6 +122,11 @@ def _of_check(check: Decision) -> Iterator[Paragraph]:
     triggers = [_read(one, TriggerResult) for one in stored.get("triggers", ())]
     if triggers:
         yield Paragraph(about="What each trigger said", sentences=tuple(_said(one) for one in triggers))
+    ruling = _ruling(check)
+    if ruling is not None:
+        told = tuple(_ruled(ruling))
+        if told:
+            yield Paragraph(about="What the policies made of it", sentences=told)
 
 
 def _read(stored: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - stored evidence, of the kind that is asked for
@@ -230,6 +253,22 @@ def _beside(drift: DriftEvidence) -> Iterator[str]:
 def _said(trigger: TriggerResult) -> str:
     answer = "could not tell" if not trigger.sufficient else "fired" if trigger.fired else "stayed quiet"
     return f"{trigger.kind} {answer}: {trigger.reason}."
+
+
+def _ruled(ruling: Ruling) -> Iterator[str]:
+    for one in ruling.suppressions:
+        until = f", until {_moment(one.until)} at the soonest" if one.until is not None else ""
+        yield f"{_listed(one.triggers)} {'was' if len(one.triggers) == 1 else 'were'} held back{until}: {_why(one)}."
+    if ruling.supersedes is not None:
+        yield f"This was an emergency, so it took the place of {ruling.supersedes}, which served nobody yet."
+
+
+def _why(suppression: Suppression) -> str:
+    return f"{_POLICIES.get(suppression.policy, suppression.policy)} ({suppression.reason})"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _before(checks: Sequence[Decision]) -> Iterator[Paragraph]:

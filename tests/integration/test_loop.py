@@ -1,19 +1,21 @@
 """The whole loop on a real store and lake: what a run does to who is served, and what a person can do about it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from typing_extensions import override
 
 import loopworld
 from vernal.act.operations import answer_approval, rollback
 from vernal.act.reconcile import tick
 from vernal.errors import LakeError, LeaseLostError, NotFoundError, OpenRunError
-from vernal.ports import SavedDataset
-from vernal.records import Champion, Decision, Phase, Route
+from vernal.ports import SavedDataset, TrainingState
+from vernal.records import Champion, Decision, Phase, Route, Transition
+from vernal.testing.fakes import FakeTrainer
 
 
 @pytest.fixture
@@ -207,6 +209,95 @@ def test_a_risky_model_waits_before_its_release(tmp_path: Path) -> None:
     answer_approval(world.system, "m-1", approved=True, actor="bob", note="")
     tick(world.system)
     assert world.system.store.run("m-1").phase is Phase.PROMOTED
+    world.close()
+
+
+class Unending(FakeTrainer):
+    """Trains the first model, and then nothing to its end; notes what was stopped."""
+
+    stopped: tuple[str, ...] = ()
+    meanwhile: Callable[[], object] | None = None
+
+    @override
+    def poll(self, name: str) -> TrainingState:
+        found = super().poll(name)
+        return TrainingState("running") if found.status == "succeeded" and not name.startswith("m-1.") else found
+
+    @override
+    def wait(self, name: str, *, seconds: float) -> TrainingState:
+        if self.meanwhile is not None:
+            self.meanwhile()
+        return self.poll(name)
+
+    @override
+    def cancel(self, name: str) -> None:
+        self.stopped = (*self.stopped, name)
+
+
+def unending(root: Path) -> Unending:
+    return Unending(root / "jobs", lambda rows, _: loopworld.score(rows["x"], rows["noise"], 0.3))
+
+
+def test_an_emergency_supersedes_a_run_and_stops_its_training(tmp_path: Path) -> None:
+    trainer = unending(tmp_path)
+    policy = loopworld.emergency_policy().replace("risky: true\n", "")
+    world = loopworld.build(tmp_path, policy=policy, trainer=trainer, patience_seconds=0.0)
+    day = first_champion(world)
+    world.live(day)
+    assert world.system.store.run("m-2").phase is Phase.TRAINING
+    world.live(day + 1)
+    assert world.system.store.run("m-2").phase is Phase.SUPERSEDED
+    assert (world.system.store.run("m-3").trigger, world.system.store.run("m-3").phase) == (
+        "performance",
+        Phase.TRAINING,
+    )
+    assert trainer.stopped == ("m-2.0",)
+    world.live(day + 2)  # the emergency goes on, and is not superseded by itself
+    assert [run.id for run in world.system.store.runs("m", open_only=True)] == ["m-3"]
+    (held,) = world.system.store.decisions("m", kind="check", limit=1)
+    assert held.outcome == "suppressed"
+    assert held.evidence is not None
+    assert [one["policy"] for one in held.evidence["policy"]["suppressions"]] == ["open_run"]
+    world.close()
+
+
+def test_a_training_that_is_followed_is_stopped_when_its_run_is_over(tmp_path: Path) -> None:
+    trainer = unending(tmp_path)
+    world = loopworld.build(tmp_path, trainer=trainer)
+    first_champion(world)
+    run_id = world.retrain()
+    now = world.clock.now()
+
+    def end_it() -> None:
+        over = Transition(phase=Phase.CANCELLED, wake_at=now, at=now, facts=world.system.store.run(run_id).facts)
+        world.system.store.intervene(run_id, over, actor="ann", expected=tuple(Phase))
+
+    trainer.meanwhile = end_it
+    assert any("m-2" in error for error in tick(world.system).errors)
+    assert trainer.stopped == ("m-2.0",)
+    assert world.system.store.run(run_id).phase is Phase.CANCELLED
+    world.close()
+
+
+def test_runs_in_vain_stop_the_triggers_until_a_person_asks(tmp_path: Path) -> None:
+    policy = loopworld.emergency_policy().replace("risky: true\n", "")
+    world = loopworld.build(tmp_path, policy=policy.replace("cooldown: 0s", "cooldown: 0s, warm_up: 0"))
+    day = first_champion(world)
+    world.levels.update(dict.fromkeys(range(2, 9), 3.0))  # no candidate is any good
+    for later in range(day, day + 6):
+        world.live(later)
+    store = world.system.store
+    assert [run.phase for run in store.runs("m")] == [Phase.REJECTED] * 3 + [Phase.PROMOTED]
+    (last,) = store.decisions("m", kind="check", limit=1)
+    assert last.evidence is not None
+    (held,) = last.evidence["policy"]["suppressions"]
+    until = store.run("m-4").phase_since + timedelta(days=7)
+    assert (held["policy"], held["until"]) == ("circuit_breaker", until.isoformat().replace("+00:00", "Z"))
+    world.retrain()
+    world.live(day + 6)
+    assert store.run("m-5").phase is Phase.REJECTED
+    world.live(day + 7)
+    assert store.run("m-6").trigger == "performance"
     world.close()
 
 

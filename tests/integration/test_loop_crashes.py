@@ -36,10 +36,29 @@ DRIVER = textwrap.dedent(
 )
 
 
-def drive(root: Path, mode: str, url: str) -> int:
+EMERGENCY = textwrap.dedent(
+    """
+    import sys
+    from dataclasses import replace
+    from datetime import timedelta
+    from pathlib import Path
+    import loopworld
+
+    root, deadly = Path(sys.argv[1]), sys.argv[2] == "deadly"
+    policy = loopworld.emergency_policy()
+    world = loopworld.build(root, url=sys.argv[4], policy=policy, lease=timedelta(seconds=0.3))
+    world.levels[3] = 0.2
+    if deadly:
+        world.system = replace(world.system, store=loopworld.Deadly(world.system.store, root / "died.txt"))
+    loopworld.live_through_an_emergency(world, until=int(sys.argv[3]))
+    """
+)
+
+
+def drive(root: Path, mode: str, url: str, *, script: str = DRIVER, until: int = UNTIL) -> int:
     support = str(Path(loopworld.__file__).parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([support, os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-c", DRIVER, str(root), mode, str(UNTIL), url]
+    command = [sys.executable, "-c", script, str(root), mode, str(until), url]
     return subprocess.run(command, check=False, env=environment, timeout=120).returncode
 
 
@@ -86,4 +105,23 @@ def test_a_loop_killed_at_every_commit_ends_like_one_that_was_not(tmp_path: Path
     }
     calm = ending(tmp_path / "calm", calm_url)
     assert [run[1] for run in calm["runs"]] == [Phase.PROMOTED, Phase.PROMOTED]
+    assert ending(tmp_path / "deadly", store_url) == calm
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_an_emergency_takes_the_place_of_a_run_once_whenever_the_loop_is_killed(tmp_path: Path, store_url: str) -> None:
+    until = loopworld.HISTORY_DAYS + 5
+    calm_url = f"sqlite:///{tmp_path}/calm.db"
+    assert drive(tmp_path / "calm", "calm", calm_url, script=EMERGENCY, until=until) == 0
+    codes: list[int] = []
+    while not codes or codes[-1] != 0:
+        assert len(codes) < 60, "the loop never ends"
+        codes.append(drive(tmp_path / "deadly", "deadly", store_url, script=EMERGENCY, until=until))
+        assert codes[-1] in {0, -signal.SIGKILL}
+        pause(LEASE.total_seconds())
+    died = (tmp_path / "deadly" / "died.txt").read_text().splitlines()
+    assert {"check-superseding-m-2:before", "check-superseding-m-2:after"} <= set(died)
+    calm = ending(tmp_path / "calm", calm_url)
+    assert [run[1] for run in calm["runs"]] == [Phase.AWAITING_RELEASE, Phase.SUPERSEDED, Phase.PROMOTED]
     assert ending(tmp_path / "deadly", store_url) == calm

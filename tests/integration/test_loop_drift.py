@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-POLICY = loopworld.POLICY.replace("drift: off", "drift: {min_rows: 100, rule: any}")
+PATIENT = loopworld.POLICY.replace("drift: off", "drift: {min_rows: 100, rule: any}")
+POLICY = PATIENT + "policy: {consecutive: 1, warm_up: 0, circuit_breaker: off}\n"
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[loopworld.World]:
-    made = loopworld.build(tmp_path / "w", policy=POLICY)
+    made = begin(tmp_path / "w", POLICY)
+    yield made
+    made.close()
+
+
+def begin(root: Path, policy: str) -> loopworld.World:
+    """Return a world whose first model has just become the champion."""
+    made = loopworld.build(root, policy=policy)
     made.levels.update(dict.fromkeys(range(2, 30), made.levels[1]))  # no candidate is better, and all are rejected
     made.retrain()
     for day in range(loopworld.HISTORY_DAYS):
@@ -31,8 +39,7 @@ def world(tmp_path: Path) -> Iterator[loopworld.World]:
     made.clock.set(loopworld.START + timedelta(days=loopworld.HISTORY_DAYS))
     tick(made.system)
     assert made.system.store.model("m").champion is not None
-    yield made
-    made.close()
+    return made
 
 
 def live(world: loopworld.World, day: int, change: Callable[[pd.DataFrame], None] | None = None) -> dict[str, Any]:
@@ -120,3 +127,20 @@ def test_after_a_run_the_same_drift_does_not_fire_again(world: loopworld.World) 
     (told,) = [trigger["reason"] for trigger in found["triggers"] if trigger["kind"] == "drift"]
     assert told.count("but none also from the window of the last run") == 2
     assert [run.requested_at for run in world.system.store.runs("m")] == asked
+
+
+def test_counting_checks_are_counted_by_whatever_process_makes_them(tmp_path: Path) -> None:
+    def shift(rows: pd.DataFrame) -> None:
+        rows["noise"] += 2.0
+
+    world = begin(tmp_path / "w", PATIENT + "policy: {warm_up: 0}\n")
+    outcomes = []
+    for day in range(loopworld.HISTORY_DAYS, loopworld.HISTORY_DAYS + 4):
+        found = live(world, day, shift)
+        outcomes.append((found["outcome"], [streak["count"] for streak in found["policy"]["streaks"]]))
+        at = world.clock.now()
+        world.close()
+        world = loopworld.build(tmp_path / "w", policy=PATIENT + "policy: {warm_up: 0}\n", at=at)
+        world.levels[2] = world.levels[1]
+    world.close()
+    assert outcomes[:3] == [("suppressed", [1]), ("suppressed", [2]), ("requested", [])]

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from vernal.act.operations import retrain
+from vernal.act.operations import answer_approval, retrain
 from vernal.act.reconcile import tick
 from vernal.act.serve import Requests, Server
 from vernal.act.system import System
@@ -29,6 +29,7 @@ from vernal.adapters.notify import FileNotifier
 from vernal.adapters.state import open_store
 from vernal.clock import SimulatedClock
 from vernal.ports import RegisteredVersion
+from vernal.records import ApprovalKind, ApprovalStatus
 from vernal.spec import load_project
 from vernal.testing.fakes import FakeRegistry, FakeTrainer, FixedCosts
 
@@ -205,9 +206,10 @@ class Deadly:
         return committed
 
     def commit_check(self, state: Any, commit: Any) -> Any:
-        self._die_once("check:before")
+        key = "check" if commit.supersedes is None else f"check-superseding-{commit.supersedes}"
+        self._die_once(f"{key}:before")
         committed = self._store.commit_check(state, commit)
-        self._die_once("check:after")
+        self._die_once(f"{key}:after")
         return committed
 
     def route(self, routing: Any) -> bool:
@@ -244,3 +246,35 @@ def live_through(world: World, *, until: int, first: int = HISTORY_DAYS, second:
         if len(world.system.store.runs(MODEL)) < wanted:
             world.retrain()
         tick(world.system)
+
+
+def emergency_policy() -> str:
+    """Return a policy whose runs wait for a person, are asked for on a schedule, and then by a performance trigger."""
+    triggers = """\
+triggers:
+  drift: off
+  volume: off
+  schedule: {cron: "0 12 * * *"}
+  performance: {threshold: 0.99, min_rows: 200}
+risky: true
+policy: {cooldown: 0s}
+"""
+    return POLICY.replace("triggers: {drift: off, volume: off}\n", triggers)
+
+
+def live_through_an_emergency(world: World, *, until: int) -> None:
+    """Live through the days with a first model asked for and approved; what else comes, the triggers ask for."""
+    decided = world.system.store.decisions()
+    begin = max(((decided[-1].at - START).days - 1) if decided else 0, 0)
+    for day in range(begin, until):
+        world.log(day)
+        if day < HISTORY_DAYS:
+            continue
+        world.clock.set(START + timedelta(days=day + 1))
+        if not world.system.store.runs(MODEL):
+            world.retrain()
+        tick(world.system)
+        waiting = world.system.store.approval(f"{MODEL}-1", ApprovalKind.RELEASE)
+        if waiting is not None and waiting.status is ApprovalStatus.PENDING:
+            answer_approval(world.system, waiting.run_id, approved=True, actor="ann", note="")
+            tick(world.system)

@@ -18,6 +18,8 @@ from vernal.records import (
     PerformanceEvidence,
     QualityEvidence,
     RuleCount,
+    Ruling,
+    Suppression,
     TriggerResult,
 )
 from vernal.story import Story, tell
@@ -257,6 +259,47 @@ def test_every_trigger_has_its_say(fired: bool, sufficient: bool, answer: str) -
     stored = {"evidence": seen().to_dict(), "triggers": [result.to_dict()]}
     decision = Decision(model="fraud", at=NOON, kind="check", outcome="healthy", reason="", evidence=stored)
     assert about(told(decision), "What each trigger said") == (answer,)
+
+
+def ruled(outcome: str, *suppressions: Suppression, supersedes: str | None = None) -> Decision:
+    ruling = Ruling(outcome=outcome, reason="x", trigger="drift", suppressions=suppressions, supersedes=supersedes)
+    stored = {"evidence": seen().to_dict(), "triggers": [], "policy": ruling.to_dict()}
+    return Decision(
+        model="fraud", at=NOON, kind="check", outcome=outcome, reason="drift: x; suppressed: y", evidence=stored
+    )
+
+
+def test_what_held_a_trigger_back_is_told_with_its_end() -> None:
+    streak = Suppression(policy="consecutive", triggers=("drift",), reason="1 of 3 checks", until=NOON + 12 * HOUR)
+    opened = Suppression(policy="open_run", triggers=("performance", "volume"), reason="run fraud-7 is open (training)")
+    story = told(ruled("suppressed", streak, opened))
+    assert story.headline.endswith("held back: 1 of 3 checks; run fraud-7 is open (training).")
+    assert about(story, "What the policies made of it") == (
+        (
+            "drift was held back, until 2026-03-02 00:00 UTC at the soonest: one look may be chance, so it has to fire "
+            "in several checks that count (1 of 3 checks)."
+        ),
+        "performance and volume were held back: a model has one open run at a time (run fraud-7 is open (training)).",
+    )
+
+
+def test_every_policy_has_words_of_its_own() -> None:
+    for policy in ("consecutive", "warm_up", "combine", "cooldown", "circuit_breaker", "open_run"):
+        (sentence,) = about(
+            told(ruled("suppressed", Suppression(policy=policy, triggers=("drift",), reason="y"))),
+            "What the policies made of it",
+        )
+        assert policy not in sentence
+
+
+def test_an_emergency_says_whose_place_it_took() -> None:
+    assert about(told(ruled("requested", supersedes="fraud-7")), "What the policies made of it") == (
+        "This was an emergency, so it took the place of fraud-7, which served nobody yet.",
+    )
+
+
+def test_a_check_that_held_nothing_back_says_nothing_of_policies() -> None:
+    assert about(told(ruled("healthy")), "What the policies made of it") == ()
 
 
 def test_how_long_it_has_been_so_and_when_retraining_was_last_asked_for() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from vernal.act.ingest import drain_inbox
 from vernal.act.messages import about_model
 from vernal.decide import policy, triggers
@@ -11,17 +13,23 @@ from vernal.decide.cadence import next_check
 from vernal.decide.quality import held_against
 from vernal.observe.check import observe
 from vernal.observe.windows import KEPT, lengths_of
-from vernal.records import CheckCommit, Decision, RunRequest, TriggerKind
+from vernal.records import CheckCommit, Decision, Ruling, RunRequest, TriggerKind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from vernal.act.system import System
     from vernal.act.tally import IngestReport
-    from vernal.decide.policy import Verdict
     from vernal.observe.check import Observation
-    from vernal.records import ModelState, Run, TriggerResult
+    from vernal.records import ModelState, TriggerResult
     from vernal.spec import ModelSpec
+
+
+_FURTHER = 30
+"""Runs to look at beyond those that open the circuit; each further one in vain doubles its pause."""
+
+_CHECKS = 200
+"""Checks to look back at for the last one that did not end with an error."""
 
 
 class Judgement(NamedTuple):
@@ -29,7 +37,7 @@ class Judgement(NamedTuple):
 
     observation: Observation
     results: tuple[TriggerResult, ...]
-    verdict: Verdict
+    ruling: Ruling
 
 
 def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Judgement:
@@ -45,9 +53,10 @@ def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Jud
     evidence = observation.evidence.evolve(quarantined=arrived.quarantined, quality=arrived.quality)
     observation = observation._replace(evidence=evidence)
     results = triggers.judge(spec.triggers, observation.evidence, state)
-    verdict = policy.combine(results, policy=spec.policy, state=state, open_run=_open_run(system, state.model), now=now)
-    verdict = held_against(verdict, arrived.quality, max_refused_share=spec.quality.max_refused_share)
-    return Judgement(observation, results, verdict)
+    situation = _situation(system, spec, state, now=now)
+    ruling = policy.rule(results, triggers=spec.triggers, policy=spec.policy, situation=situation)
+    ruling = held_against(ruling, arrived.quality, max_refused_share=spec.quality.max_refused_share)
+    return Judgement(observation, results, ruling)
 
 
 def check_model(system: System, state: ModelState) -> CheckCommit:
@@ -55,16 +64,17 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
     spec, now = system.project.models[state.model], system.clock.now()
     taken = drain_inbox(system.lake, spec.model, spec.features.kinds, task=spec.task, now=now, quality=spec.quality)
     judgement = judge_model(system, state, taken)
-    observation, verdict = judgement.observation, judgement.verdict
+    observation, ruling = judgement.observation, judgement.ruling
     decision = Decision(
         model=spec.model,
         at=now,
         kind="check",
-        outcome=verdict.outcome,
-        reason=verdict.reason,
+        outcome=ruling.outcome,
+        reason=ruling.reason,
         evidence={
             "evidence": observation.evidence.to_dict(),
             "triggers": [result.to_dict() for result in judgement.results],
+            "policy": ruling.to_dict(),
         },
     )
     messages = []
@@ -75,16 +85,16 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         title = f"{spec.model}: rows quarantined"
         messages.append(about_model(spec.model, "quarantine", at=now, severity="warning", title=title, body=body))
     request = None
-    if verdict.outcome == "requested" and verdict.trigger is not None:
+    if ruling.outcome == "requested" and ruling.trigger is not None:
         request = RunRequest(
             model=spec.model,
-            trigger=TriggerKind(verdict.trigger.kind),
-            reason=verdict.reason,
+            trigger=TriggerKind(ruling.trigger),
+            reason=ruling.reason,
             requested_by="vernal",
             at=now,
         )
         title = f"{spec.model}: retraining requested"
-        messages.append(about_model(spec.model, "requested", at=now, severity="info", title=title, body=verdict.reason))
+        messages.append(about_model(spec.model, "requested", at=now, severity="info", title=title, body=ruling.reason))
     return CheckCommit(
         at=now,
         next_check_at=next_check(spec.model, every=spec.monitoring.every, now=now, spread=system.spread),
@@ -95,6 +105,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         decisions=(decision,),
         messages=tuple(messages),
         request=request,
+        supersedes=ruling.supersedes,
         windows=observation.windows,
         forget_before=now - max(lengths_of(spec)) - KEPT,
     )
@@ -105,8 +116,20 @@ def _cron_after(spec: ModelSpec, judgement: Judgement, state: ModelState, *, now
     if spec.triggers.schedule is None:
         return None
     fired = any(result.kind == TriggerKind.SCHEDULE and result.fired for result in judgement.results)
-    return state.cron_at if fired and judgement.verdict.outcome == "suppressed" else now
+    return state.cron_at if fired and judgement.ruling.outcome == "suppressed" else now
 
 
-def _open_run(system: System, model: str) -> Run | None:
-    return next(iter(system.store.runs(model, open_only=True, limit=1)), None)
+def _situation(system: System, spec: ModelSpec, state: ModelState, *, now: datetime) -> policy.Situation:
+    breaker = spec.policy.circuit_breaker
+    limit = _FURTHER if breaker is None else breaker.after + _FURTHER
+    runs = system.store.runs(state.model, limit=limit)
+    return policy.Situation(state=state, runs=runs, before=_ruling_before(system, state.model), now=now)
+
+
+def _ruling_before(system: System, model: str) -> Ruling | None:
+    """Return what the policies made of the last check that got as far as asking them."""
+    for limit in (1, _CHECKS):
+        for check in reversed(system.store.decisions(model, kind="check", limit=limit)):
+            if check.evidence is not None and "policy" in check.evidence:
+                return msgspec.convert(check.evidence["policy"], Ruling)
+    return None

@@ -32,7 +32,7 @@ from vernal.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -55,7 +55,9 @@ def step(system: System, run: Run) -> Transition:
 def request(system: System, spec: ModelSpec, run: Run) -> Transition:
     """Estimate the cost, ask the budget, and ask a person where the estimate is above the limit."""
     now = system.clock.now()
-    past = [past.facts.cost for past in system.store.runs(run.model) if past.facts.cost is not None]
+    runs = system.store.runs(run.model)
+    _stop_superseded(system, runs)
+    past = [past.facts.cost for past in runs if past.facts.cost is not None]
     estimate = system.costs.estimate(run.model, past, rows=0)
     facts = run.facts.evolve(estimate=estimate)
     allowances = _allowances(system, spec, run, estimate, now)
@@ -118,7 +120,7 @@ def build(system: System, spec: ModelSpec, run: Run) -> Transition:
 
 def train(system: System, spec: ModelSpec, run: Run) -> Transition:
     """Start the training job, follow it, and book what it cost."""
-    name = f"{run.id}.{run.facts.trainer_attempt}"
+    name = _job_name(run)
     training_set = run.facts.training_set
     if training_set is None:
         return _fail(run, system.clock.now(), run.facts, f"{run.id}: no training set was built")
@@ -256,7 +258,21 @@ def _follow(system: System, run: Run, name: str) -> TrainingState:
         try:
             system.store.renew(run, lease=system.claim())
         except LeaseLostError:
-            return state  # the commit that follows is refused; the new holder follows the same job
+            # The commit that follows is refused. A new holder follows the same job, but nobody does if the run is over.
+            if system.store.run(run.id).phase.terminal:
+                system.trainer.cancel(name)
+            return state
+
+
+def _stop_superseded(system: System, runs: Sequence[Run]) -> None:
+    """Stop the training of the run whose place this one took: whatever comes of it, nobody will look."""
+    for old in runs[1:2]:
+        if old.phase is Phase.SUPERSEDED and old.facts.training_set is not None and old.facts.training is None:
+            system.trainer.cancel(_job_name(old))
+
+
+def _job_name(run: Run) -> str:
+    return f"{run.id}.{run.facts.trainer_attempt}"
 
 
 def _register(system: System, run: Run, metrics: dict[str, float]) -> str:

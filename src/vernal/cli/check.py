@@ -70,13 +70,14 @@ def _as_dict(judged: _Judged) -> dict[str, Any]:
     if judged.judgement is None:
         error = described(judged.error) if judged.error else None
         return {"model": judged.model, "outcome": "error", "error": error}
-    observation, results, verdict = judged.judgement
+    observation, results, ruling = judged.judgement
     return {
         "model": judged.model,
-        "outcome": verdict.outcome,
-        "reason": verdict.reason,
-        "trigger": verdict.trigger.kind if verdict.trigger else None,
+        "outcome": ruling.outcome,
+        "reason": ruling.reason,
+        "trigger": ruling.trigger,
         "triggers": [result.to_dict() for result in results],
+        "policy": ruling.to_dict(),
         "evidence": observation.evidence.to_dict(),
         "inbox": judged.waiting,
     }
@@ -88,17 +89,17 @@ def _print(output: Output, judged: _Judged, *, first: bool) -> None:
     if judged.judgement is None:
         output.line(f"{judged.model}: error\n  {judged.error}")
         return
-    observation, results, verdict = judged.judgement
-    output.line(f"{judged.model}: {verdict.outcome}")
+    observation, results, ruling = judged.judgement
+    output.line(f"{judged.model}: {ruling.outcome}")
     inbox = _inbox(judged.waiting, observation.evidence.quality)
     output.fields([*_measured(observation.evidence), ("inbox", inbox)])
     rows = [[result.kind, _answer(result), result.reason] for result in results]
     if rows:
         output.table(("trigger", "answer", "reason"), rows, indent="  ")
-    if verdict.outcome == "requested":
+    if ruling.outcome == "requested":
         output.line("  The next tick would request a run.")
-    elif verdict.outcome == "suppressed":
-        output.line(f"  No run: {verdict.reason.rpartition('; suppressed: ')[2]}.")
+    elif ruling.outcome == "suppressed":
+        output.line(f"  No run: {ruling.reason.rpartition('; suppressed: ')[2]}.")
 
 
 def _inbox(files: int, quality: QualityEvidence | None) -> str:

@@ -23,9 +23,11 @@ from vernal.records.governance import (
     MessageState,
 )
 from vernal.records.outbox import ChannelState, Delivery, DeliveryStatus, Routing, Settlement
+from vernal.records.policies import Ruling, Streak, Suppression
 from vernal.records.quality import NewColumn, NullShare, QualityEvidence, RuleCount
 from vernal.records.runs import (
     TERMINAL_PHASES,
+    UNRELEASED_PHASES,
     CheckCommit,
     HourProfile,
     Lease,
@@ -48,6 +50,7 @@ from vernal.records.verdicts import Verdict, worst
 
 __all__ = [
     "TERMINAL_PHASES",
+    "UNRELEASED_PHASES",
     "Approval",
     "ApprovalKind",
     "ApprovalStatus",
@@ -86,11 +89,14 @@ __all__ = [
     "Route",
     "Routing",
     "RuleCount",
+    "Ruling",
     "Run",
     "RunFacts",
     "RunRequest",
     "Samples",
     "Settlement",
+    "Streak",
+    "Suppression",
     "TrainingResult",
     "TrainingSet",
     "Transition",

@@ -50,6 +50,19 @@ TERMINAL_PHASES = frozenset(
 )
 
 
+UNRELEASED_PHASES = frozenset(
+    {
+        Phase.REQUESTED,
+        Phase.AWAITING_APPROVAL,
+        Phase.BUILDING,
+        Phase.TRAINING,
+        Phase.EVALUATING,
+        Phase.AWAITING_RELEASE,
+    }
+)
+"""Phases of an open run in which its candidate serves nobody yet."""
+
+
 class TriggerKind(StrEnum):
     """What asked for a run."""
 
@@ -261,7 +274,8 @@ class CheckCommit(Record, frozen=True, kw_only=True):
 
     ``hours`` maps the start of an hour to its profile, already merged with what was stored, and those before
     ``forget_before`` are removed. ``windows`` replace the model's running windows; when ``request`` opens a run they
-    are kept as the last run's as well (for re-arming).
+    are kept as the last run's as well (for re-arming). ``supersedes`` names the open run that ``request`` takes the
+    place of, as long as that serves nobody.
     """
 
     at: datetime
@@ -273,6 +287,7 @@ class CheckCommit(Record, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...] = ()
     messages: tuple[Message, ...] = ()
     request: RunRequest | None = None
+    supersedes: str | None = None
     windows: tuple[WindowProfile, ...] = ()
     forget_before: datetime | None = None
 
@@ -293,6 +308,7 @@ class Lease(Record, frozen=True, kw_only=True):
 
 __all__ = [
     "TERMINAL_PHASES",
+    "UNRELEASED_PHASES",
     "CheckCommit",
     "HourProfile",
     "Lease",

@@ -2,13 +2,14 @@
 
 from vernal.spec.durations import format_duration, parse_duration
 from vernal.spec.features import RESERVED_COLUMNS, FeaturesSpec
-from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
+from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, TrainingSpec
 from vernal.spec.labels import LabelsSpec
 from vernal.spec.layout import Project
 from vernal.spec.loading import PROJECT_FILE, find_project, load_project
 from vernal.spec.metrics import METRICS, MetricName, Task
 from vernal.spec.model import ModelSpec, MonitoringSpec
 from vernal.spec.notifications import NotificationsSpec, QuietHoursSpec, RateLimitSpec, TargetSpec
+from vernal.spec.policy import CircuitBreakerSpec, PolicySpec
 from vernal.spec.project import ProjectBudgetSpec, ProjectSpec, RatesSpec
 from vernal.spec.quality import ExpectationSpec, QualitySpec
 from vernal.spec.rollout import RolloutSpec, StepSpec
@@ -22,6 +23,7 @@ __all__ = [
     "PROJECT_FILE",
     "RESERVED_COLUMNS",
     "ApprovalSpec",
+    "CircuitBreakerSpec",
     "DriftTrigger",
     "ExpectationSpec",
     "FeaturesSpec",

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator
 from pydantic.json_schema import WithJsonSchema
 
-from vernal.spec.base import Certainty, DefaultNote, Delay, Duration, Money, Rows, Section
+from vernal.spec.base import Certainty, DefaultNote, Duration, Money, Rows, Section
 from vernal.spec.durations import EXPECTED, PATTERN, format_duration
 
 _ALL = "all"
@@ -32,16 +32,6 @@ Lookback = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": PATTERN, "minLength": 2}, {"const": _ALL}]}),
 ]
 """A duration, or ``None`` for everything there is (written ``all``)."""
-
-
-class PolicySpec(Section):
-    """Which fired triggers are held back."""
-
-    cooldown: Delay = Field(
-        default=timedelta(hours=24),
-        description="After a run has ended, triggers of the same model ask for no other one for this long; a person "
-        "still can.",
-    )
 
 
 class TrainingSpec(Section):

@@ -11,9 +11,10 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from vernal.spec.base import DefaultNote, Delay, Duration, Fault, Required, Section, refuse
 from vernal.spec.durations import format_duration
 from vernal.spec.features import FeaturesSpec
-from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, PolicySpec, TrainingSpec
+from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, TrainingSpec
 from vernal.spec.labels import LabelsSpec
 from vernal.spec.metrics import DEFAULT_LEVEL, METRICS, MetricName, Task, default_metric, misfit, out_of_range
+from vernal.spec.policy import PolicySpec
 from vernal.spec.quality import QualitySpec
 from vernal.spec.rollout import RolloutSpec
 from vernal.spec.source import SourceSpec
@@ -95,9 +96,11 @@ class ModelSpec(Section):
     monitoring: MonitoringSpec = Field(default=MonitoringSpec(), description="How often production is looked at.")
     quality: QualitySpec = Field(default=QualitySpec(), description="What is expected of rows as they arrive.")
     triggers: TriggersSpec = Field(
-        default_factory=_empty_section, validate_default=True, description="What asks for a run; any one suffices."
+        default_factory=_empty_section, validate_default=True, description="What asks for a run."
     )
-    policy: PolicySpec = Field(default=PolicySpec(), description="Which fired triggers are held back.")
+    policy: PolicySpec = Field(
+        default=PolicySpec(), description="Which fired triggers are held back, and for how long."
+    )
     training: TrainingSpec = Field(default=TrainingSpec(), description="How a candidate is trained.")
     gates: GatesSpec = Field(
         default_factory=_empty_section,
@@ -169,6 +172,19 @@ class ModelSpec(Section):
             faults += [Fault(("performance", "threshold"), wrong)] if wrong else []
         refuse(faults)
         return triggers
+
+    @field_validator("policy")
+    @classmethod
+    def _can_be_met(cls, policy: PolicySpec, info: ValidationInfo) -> PolicySpec:
+        triggers: TriggersSpec | None = info.data.get("triggers")
+        if triggers is not None and isinstance(policy.combine, int):
+            on = [name for name in TriggersSpec.model_fields if getattr(triggers, name) is not None]
+            if policy.combine > len(on):
+                found = f"got at_least: {policy.combine}, expected at most {len(on)}"
+                refuse(
+                    [Fault(("combine",), f"{found}: the triggers that are switched on are {', '.join(on) or 'none'}")]
+                )
+        return policy
 
     @field_validator("gates")
     @classmethod

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vernal.decide.policy import Verdict
 from vernal.decide.quality import held_against
-from vernal.records import QualityEvidence, RuleCount
+from vernal.records import QualityEvidence, RuleCount, Ruling
 
-HEALTHY = Verdict("healthy", "drift: none of 2 features drifted")
+HEALTHY = Ruling(outcome="healthy", reason="drift: none of 2 features drifted")
 
 
 def arrived(accepted: int, refused: int) -> QualityEvidence:
@@ -18,9 +17,9 @@ def arrived(accepted: int, refused: int) -> QualityEvidence:
 
 def test_a_check_whose_rows_were_largely_refused_is_insufficient_and_says_why() -> None:
     found = held_against(HEALTHY, arrived(40, 60), max_refused_share=0.5)
-    assert found == Verdict(
-        "insufficient",
-        "60 of 100 arriving rows were refused (refused share 0.6 > max_refused_share 0.5), most often "
+    assert found == Ruling(
+        outcome="insufficient",
+        reason="60 of 100 arriving rows were refused (refused share 0.6 > max_refused_share 0.5), most often "
         "x: expected at least 0; drift: none of 2 features drifted",
     )
 
@@ -32,5 +31,5 @@ def test_up_to_the_limit_the_verdict_stands(accepted: int, refused: int) -> None
 
 @pytest.mark.parametrize("outcome", ["requested", "suppressed", "insufficient"])
 def test_a_verdict_that_is_not_healthy_stands(outcome: str) -> None:
-    verdict = Verdict(outcome, "because")
-    assert held_against(verdict, arrived(0, 10), max_refused_share=0.5) is verdict
+    ruling = Ruling(outcome=outcome, reason="because")
+    assert held_against(ruling, arrived(0, 10), max_refused_share=0.5) is ruling

@@ -2,20 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vernal.decide.policy import combine
 from vernal.decide.triggers import judge_performance, judge_schedule, judge_volume, next_due
 from vernal.records import (
     CheckEvidence,
     Measure,
     ModelState,
     PerformanceEvidence,
-    Phase,
-    Run,
-    RunFacts,
-    TriggerKind,
-    TriggerResult,
 )
-from vernal.spec import PerformanceTrigger, PolicySpec, ScheduleTrigger, VolumeTrigger
+from vernal.spec import PerformanceTrigger, ScheduleTrigger, VolumeTrigger
 
 NOW = datetime(2013, 6, 3, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -94,59 +88,3 @@ class TestVolume:
     def test_fires_when_enough_labels_have_come(self, labels: int, fired: bool) -> None:
         evidence = CheckEvidence(model="m", at=NOW, champion="1", new_rows=0, quarantined=0, new_labels=labels)
         assert judge_volume(VolumeTrigger(), evidence).fired is fired
-
-
-FIRED = TriggerResult(kind=TriggerKind.VOLUME, fired=True, sufficient=True, reason="5000 new labels")
-URGENT = TriggerResult(kind=TriggerKind.PERFORMANCE, fired=True, sufficient=True, reason="accuracy 0.80")
-CALM = TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=True, reason="nothing moved")
-BLIND = TriggerResult(kind=TriggerKind.DRIFT, fired=False, sufficient=False, reason="12 rows")
-
-
-def open_run() -> Run:
-    return Run(
-        id="m-1",
-        model="m",
-        number=1,
-        phase=Phase.ROLLING_OUT,
-        trigger=TriggerKind.MANUAL,
-        reason="asked",
-        requested_by="ann",
-        requested_at=NOW,
-        phase_since=NOW,
-        wake_at=NOW,
-        fence=0,
-        attempt=0,
-        facts=RunFacts(),
-    )
-
-
-class TestPolicy:
-    policy = PolicySpec(cooldown=timedelta(hours=24))
-
-    def verdict(self, *results: TriggerResult, run: Run | None = None, **changes: object) -> str:
-        return combine(results, policy=self.policy, state=state(**changes), open_run=run, now=NOW).outcome
-
-    def test_a_fired_trigger_asks_for_a_run(self) -> None:
-        assert self.verdict(FIRED, CALM) == "requested"
-
-    def test_the_most_urgent_trigger_speaks_for_all_that_fired(self) -> None:
-        found = combine((FIRED, URGENT), policy=self.policy, state=state(), open_run=None, now=NOW)
-        assert found.trigger is URGENT
-        assert found.reason == "performance: accuracy 0.80; volume: 5000 new labels"
-
-    def test_an_open_run_suppresses_with_its_name(self) -> None:
-        found = combine((FIRED,), policy=self.policy, state=state(), open_run=open_run(), now=NOW)
-        assert found.outcome == "suppressed"
-        assert "run m-1 is open (rolling_out)" in found.reason
-
-    def test_the_cooldown_counts_from_the_end_of_the_last_run(self) -> None:
-        assert self.verdict(FIRED, last_run_finished_at=NOW - timedelta(hours=23)) == "suppressed"
-        assert self.verdict(FIRED, last_run_finished_at=NOW - timedelta(hours=24)) == "requested"
-
-    def test_nothing_fired_is_healthy_unless_nobody_could_see(self) -> None:
-        assert self.verdict(CALM) == "healthy"
-        assert self.verdict(BLIND) == "insufficient"
-        assert self.verdict(BLIND, CALM) == "healthy"
-
-    def test_a_model_that_nothing_judges_is_insufficient_not_healthy(self) -> None:
-        assert self.verdict() == "insufficient"

@@ -45,7 +45,10 @@ def test_four_keys_make_a_model_with_the_defaults_of_the_product() -> None:
     assert spec.triggers.drift.false_discovery == 0.01
     assert spec.triggers.volume is not None
     assert spec.triggers.volume.labels == 5000
-    assert spec.policy.cooldown == timedelta(hours=24)
+    assert (spec.policy.combine, spec.policy.consecutive, spec.policy.consecutive_performance) == ("any", 3, 1)
+    assert (spec.policy.cooldown, spec.policy.warm_up) == (timedelta(hours=24), 2)
+    assert spec.policy.circuit_breaker is not None
+    assert (spec.policy.circuit_breaker.after, spec.policy.circuit_breaker.pause) == (3, timedelta(days=7))
     assert (spec.training.lookback, spec.training.holdout) == (timedelta(days=90), timedelta(days=7))
     assert spec.training.allow_pickle is False
     assert (spec.gates.min_improvement, spec.gates.floor, spec.gates.strict) == (0.01, 0.90, False)
@@ -75,6 +78,7 @@ def test_a_spec_can_be_a_key() -> None:
         {"triggers": {"drift": "off", "volume": False, "performance": None}},
         {"training": {"lookback": "all", "memory_limit_gb": 2}},
         {"metric": "roc_auc", "gates": {"floor": 0.6}, "triggers": {"schedule": {"cron": "0 3 * * 1"}}},
+        {"policy": {"combine": {"at_least": 2}, "circuit_breaker": "off"}},
         {"budget": {"monthly_usd": 12.34}, "rollout": {"hold_limit": "9d", "soak": "0s"}},
     ],
 )

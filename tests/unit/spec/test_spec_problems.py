@@ -34,7 +34,20 @@ def problems_of(text: str) -> list[str]:
         ("gates:\n  strict: yes\n", '7: gates.strict: got "yes", expected true or false'),
         ("gates:\n  flor: 0.8\n", '7: gates.flor: unknown key; did you mean "floor"?'),
         ("threshold: 0.8\n", '6: threshold: unknown key; did you mean "triggers.performance.threshold"?'),
-        ("policy:\n  zebra: 1\n", "7: policy.zebra: unknown key; expected one of cooldown"),
+        ("policy:\n  zebra: 1\n", "7: policy.zebra: unknown key; expected one of combine, consecutive, "),
+        (
+            "policy:\n  combine: most\n",
+            '7: policy.combine: got "most", expected any, all, or at_least with a whole number from 1',
+        ),
+        ("policy:\n  combine: {at_least: 0}\n", "7: policy.combine: got "),
+        ("policy:\n  combine: {at_least: 2, of: 3}\n", "7: policy.combine: got "),
+        ("policy:\n  combine: 2\n", "7: policy.combine: got 2, expected any, all, or at_least with a whole number"),
+        (
+            "policy:\n  combine: {at_least: 4}\n",
+            "7: policy.combine: got at_least: 4, expected at most 3: the triggers that are switched on are ",
+        ),
+        ("policy:\n  circuit_breaker: on\n", '7: policy.circuit_breaker: got "on", expected keys and their values, or'),
+        ("policy:\n  consecutive: 0\n", "7: policy.consecutive: got 0, expected a number at least 1"),
         (
             "policy:\n  cooldown: 24\n",
             '7: policy.cooldown: got 24, expected a duration such as "90d", "12h", "30m" or ',

@@ -62,6 +62,8 @@ def test_every_key_is_described_for_editors(kind: Kind) -> None:
         {"training": {"lookback": "all"}, "label_delay": "0s"},
         {"metric": "roc_auc", "gates": {"floor": 0.6}},
         {"budget": {"monthly_usd": 100}},
+        {"policy": {"combine": "all", "circuit_breaker": "off"}},
+        {"policy": {"combine": {"at_least": 2}, "circuit_breaker": {"after": 5, "pause": "1d"}}},
     ],
 )
 def test_what_the_loader_accepts_the_schema_accepts(changes: dict[str, Any]) -> None:
@@ -82,6 +84,8 @@ def test_what_the_loader_accepts_the_schema_accepts(changes: dict[str, Any]) -> 
         {"label_delay": "7 days"},
         {"triggers": {"drift": "on"}},
         {"training": {"lookback": None}},
+        {"policy": {"combine": "most"}},
+        {"policy": {"combine": {"at_least": 0}}},
         {"gates": {"certainty": 95}},
         {"rollout": {"steps": []}},
         {"risky": "yes"},

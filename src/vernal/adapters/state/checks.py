@@ -12,7 +12,7 @@ from vernal.adapters.state.effects import write_decisions, write_messages
 from vernal.adapters.state.engine import insert_new, upsert
 from vernal.adapters.state.rows import columns
 from vernal.errors import NotFoundError, OpenRunError, StoreError
-from vernal.records import Decision, Phase, Run, RunFacts
+from vernal.records import Decision, Phase, Run, RunFacts, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +151,15 @@ def _open(connection: sa.Connection, request: RunRequest) -> Run:
 
 def _suppressed(request: RunRequest, blocking: sa.Row[Any, Any]) -> Decision:
     reason = f"{blocking.id} was opened meanwhile and is {blocking.phase}; dropped: {request.reason}"
-    return Decision(model=request.model, at=request.at, kind="trigger", outcome="suppressed", reason=reason)
+    held = Suppression(policy="open_run", triggers=(str(request.trigger),), reason=reason)
+    return Decision(
+        model=request.model,
+        at=request.at,
+        kind="trigger",
+        outcome="suppressed",
+        reason=reason,
+        evidence={"suppressions": [held.to_dict()]},
+    )
 
 
 def _write_hours(connection: sa.Connection, model: str, commit: CheckCommit) -> None:

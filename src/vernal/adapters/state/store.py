@@ -89,6 +89,9 @@ class SqlStateStore:
     def commit_check(self, state: ModelState, commit: CheckCommit) -> Run | None:
         """Write a check and release the model; return the run it opened."""
         with self._database.write() as connection:
+            if commit.request is not None and commit.supersedes is not None:
+                # Before the model's row is locked, since steps of runs lock the run first.
+                transitions.supersede(connection, commit.supersedes, commit.request)
             return checks.commit_check(connection, state, commit)
 
     def release_check(

@@ -17,13 +17,25 @@ from vernal.adapters.state.effects import book, close_approvals, write_approval,
 from vernal.adapters.state.engine import upsert
 from vernal.adapters.state.rows import approval_record, model_state, run_record
 from vernal.errors import NotFoundError, PhaseError, StoreError
-from vernal.records import Approval, ApprovalStatus, Champion, Decision, Message, ModelState, Phase, Route, Run
+from vernal.records import (
+    UNRELEASED_PHASES,
+    Approval,
+    ApprovalStatus,
+    Champion,
+    Decision,
+    Message,
+    ModelState,
+    Phase,
+    Route,
+    Run,
+    Transition,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from vernal.records import Transition
+    from vernal.records import RunRequest
 
 SYSTEM = "vernal"
 """Who acts when no person does."""
@@ -55,6 +67,40 @@ def intervene(
     after = run_record(_update_run(connection, run_id, values))
     _write_rest(connection, run, after, transition, actor=actor, action="intervention")
     return after
+
+
+def supersede(connection: sa.Connection, run_id: str, request: RunRequest) -> None:
+    """End an open run that serves nobody, with what it has learned so far, because something more urgent is asked for.
+
+    A run that is over or serves somebody by now is left alone.
+    """
+    run = _lock_run(connection, run_id)
+    if run.phase not in UNRELEASED_PHASES:
+        return
+    reason = f"superseded in {run.phase} by an emergency: {request.reason}"
+    alert = Message(
+        id=f"{run_id}:superseded",
+        at=request.at,
+        model=run.model,
+        run_id=run_id,
+        kind="superseded",
+        severity="info",
+        title=f"{run_id} was superseded",
+        body=reason,
+    )
+    transition = Transition(
+        phase=Phase.SUPERSEDED,
+        wake_at=request.at,
+        at=request.at,
+        facts=run.facts,
+        outcome=reason,
+        decision=Decision(
+            model=run.model, run_id=run_id, at=request.at, kind="run", outcome="superseded", reason=reason
+        ),
+        messages=(alert,),
+    )
+    after = run_record(_update_run(connection, run_id, _changes(run, transition) | _taken_away()))
+    _write_rest(connection, run, after, transition, actor=SYSTEM, action="supersede")
 
 
 def decide_approval(
@@ -266,4 +312,4 @@ def _nothing_pending(connection: sa.Connection, run_id: str) -> NotFoundError:
     return NotFoundError(f"run {run_id}: no request for approval is pending", hint=hint)
 
 
-__all__ = ["SYSTEM", "commit_run", "decide_approval", "intervene", "release_run", "set_champion"]
+__all__ = ["SYSTEM", "commit_run", "decide_approval", "intervene", "release_run", "set_champion", "supersede"]

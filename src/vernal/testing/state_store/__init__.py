@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vernal.testing.state_store import governance, models, outbox, runs, transitions
+from vernal.testing.state_store import governance, models, outbox, runs, superseding, transitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ STATE_STORE_CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     *models.CHECKS,
     *runs.CHECKS,
     *transitions.CHECKS,
+    *superseding.CHECKS,
     *governance.CHECKS,
     *outbox.CHECKS,
 )
