@@ -259,7 +259,7 @@ def _half_integer_sum(a: Floats, x: Floats) -> Floats:
         total += np.where(more, term, 0.0)
         shape += 1
         term *= x / shape
-    return total
+    return np.minimum(total, 1.0)  # rounded up at every step, the sum may end above a probability
 
 
 def _lower_series(a: Floats, x: Floats) -> Floats:

@@ -81,3 +81,11 @@ def test_a_level_that_is_no_probability_is_refused(level: float) -> None:
         gamma_isf(1.0, level)
     with pytest.raises(SampleError, match="probability"):
         kolmogorov_isf(level)
+
+
+@pytest.mark.parametrize("shape", [0.5, 1.0, 4.5, 5.0, 10.5, 40.25, 300.3])
+def test_a_probability_is_never_above_one_though_sums_are_rounded(shape: float) -> None:
+    x = np.geomspace(1e-12, 5 * shape, 20_000)
+    found = gamma_sf(np.full(x.shape, shape), x)
+    assert found.max() <= 1.0
+    assert found.min() >= 0.0
