@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
@@ -26,9 +26,9 @@ from typing import Any, Final, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from benchmarks import environments, streams
 from benchmarks.environments import BENCH, ROOT, python_of
+
 from vernal.act.check import check_model
 from vernal.act.system import System
 from vernal.adapters.state import open_store
@@ -36,7 +36,7 @@ from vernal.clock import SimulatedClock
 from vernal.observe.reference import build_reference
 from vernal.ports import NewRows
 from vernal.profile import Profile, Reference, compare
-from vernal.records import Champion, Lease, Phase, Transition
+from vernal.records import Champion, Lease, Phase, Run, RunRequest, Transition, TriggerKind
 from vernal.spec import load_project
 
 PAGE: Final = ROOT / "docs" / "explanation" / "detection.md"
@@ -45,7 +45,8 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 TRAINING_DAYS: Final = 28
 LEASE: Final = Lease(owner="benchmark", duration=timedelta(hours=1))
-PLAIN_LIMIT: Final = 0.15
+PLAIN_LIMIT, PLAIN_ROWS = 0.15, 1000
+"""The plain rule: PSI above 0.15 in a window of at least so many rows."""
 
 Change = Callable[[pa.Table], pa.Table]
 
@@ -71,17 +72,16 @@ SCENARIOS: Final = (
 
 @dataclass
 class Found:
-    """What one rule said of one model: alarms as (hour after the training, how many hours on)."""
+    """What one rule said of one model: alarms as the first and the last hour that each was on."""
 
     alarms: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, hour: int, *, on: bool, was_on: bool) -> None:
         """Take in one check; an alarm that goes on is one alarm."""
         if on and was_on:
-            first, hours = self.alarms[-1]
-            self.alarms[-1] = (first, hours + 1)
+            self.alarms[-1] = (self.alarms[-1][0], hour)
         elif on:
-            self.alarms.append((hour, 1))
+            self.alarms.append((hour, hour))
 
 
 class MemoryLake:
@@ -108,14 +108,14 @@ class MemoryLake:
         parts = [part.select(list(columns)) for part in self._parts[version or 0 :]]
         return NewRows(pa.concat_tables(parts), len(self._parts))
 
-    def scan(self, _model: str, kind: str, *, columns: Sequence[str] | None = None, **_: object) -> pa.Table:
+    def scan(self, _model: str, _kind: str, *, columns: Sequence[str] | None = None, **_: object) -> pa.Table:
         """Return no labels, and no predictions of before the champion."""
         time, text = pa.timestamp("us", tz="UTC"), pa.string()
         kinds = {"event_time": time, "arrival_time": time, "prediction_id": text, "source": text, "model_version": text}
         names = columns or ("prediction_id", "event_time")
         return pa.table({name: pa.nulls(0, kinds.get(name, pa.float64())) for name in names})
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Callable[..., tuple[()] | None]:
         """Answer every other question with nothing: no inbox, no counts of its own."""
         return lambda *_args, **_more: () if name.startswith(("inbox", "set_aside")) else None
 
@@ -190,7 +190,8 @@ def _vernal(stream: streams.Stream, training: pa.Table, days: Sequence[pa.Table]
         for hour, now in _hours(lake, days):
             cast("SimulatedClock", system.clock).set(now)
             state = system.store.claim_check(["m"], lease=LEASE, now=now)
-            assert state is not None, f"the check of {now} is not due"
+            if state is None:
+                raise RuntimeError(f"the check of {now} is not due")
             commit = check_model(system, state)
             run = system.store.commit_check(state, commit)
             (decision, *_) = commit.decisions
@@ -244,8 +245,7 @@ def _promote(system: System, stream: streams.Stream, training: pa.Table) -> None
     silent = pa.table({"prediction": pa.nulls(1, pa.float64()), "score": pa.nulls(1, pa.float64())})
     reference = build_reference(spec, training, silent)
     system.store.request_run(_request(at - timedelta(days=30)))
-    run = system.store.claim_run(["m"], lease=LEASE, now=at)
-    assert run is not None
+    run = _claimed(system, at)
     champion = Champion(model="m", version="1", since=at, run_id=run.id, importances=stream.importances())
     system.store.commit_run(
         run,
@@ -261,9 +261,14 @@ def _promote(system: System, stream: streams.Stream, training: pa.Table) -> None
     )
 
 
-def _request(at: datetime) -> Any:  # noqa: ANN401 - RunRequest
-    from vernal.records import RunRequest, TriggerKind
+def _claimed(system: System, now: datetime) -> Run:
+    run = system.store.claim_run(["m"], lease=LEASE, now=now)
+    if run is None:
+        raise RuntimeError(f"no run is due at {now}")
+    return run
 
+
+def _request(at: datetime) -> RunRequest:
     return RunRequest(model="m", trigger=TriggerKind.MANUAL, reason="first", requested_by="benchmark", at=at)
 
 
@@ -282,13 +287,12 @@ def _plain(reference: Reference, window: bytes) -> bool:
     """Whether any feature's PSI in a window, against all the training data, is above the limit."""
     features, _ = reference.parted(Profile.from_bytes(window))
     found = compare(reference.features, features, min_rows=1)
-    return features.rows >= 1000 and any(one.psi is not None and one.psi.score > PLAIN_LIMIT for one in found)
+    return features.rows >= PLAIN_ROWS and any(one.psi is not None and one.psi.score > PLAIN_LIMIT for one in found)
 
 
 def _reject(system: System, now: datetime) -> None:
     """End the run that a check has opened: its candidate was not better."""
-    run = system.store.claim_run(["m"], lease=LEASE, now=now)
-    assert run is not None
+    run = _claimed(system, now)
     rejected = Transition(phase=Phase.REJECTED, wake_at=now, at=now, facts=run.facts, outcome="not better")
     system.store.commit_run(run, rejected)
 
@@ -299,7 +303,7 @@ def _nannyml(stream: streams.Stream, training: pa.Table, days: Sequence[pa.Table
         reference, current = Path(folder) / "reference.parquet", Path(folder) / "current.parquet"
         pq.write_table(training, reference)
         pq.write_table(pa.concat_tables(list(days)), current)
-        tool = Path(__file__).parent / "tools" / "detect_nannyml.py"
+        tool = Path(__file__).parent / "tools" / "peer_nannyml_detection.py"
         command = [python_of("nannyml"), str(tool), str(reference), str(current), ",".join(stream.categorical)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -354,26 +358,23 @@ def _false_alarms(found: Sequence[dict[str, Any]]) -> str:
     if not found:
         return ""
     counts = [len(one["alarms"]) * 30 / one["days"] for one in found]
-    share = statistics.mean(sum(hours for _, hours in one["alarms"]) / (24 * one["days"]) for one in found)
-    daily = found[0]["alarms"] and max(hours for _, hours in found[0]["alarms"])
-    del daily
-    return f"{statistics.median(counts):g} ({max(counts):g}); on {share:.0%} of the time"
+    return f"{statistics.median(counts):g} ({max(counts):g})"
 
 
 def _hours_to_find(found: Sequence[dict[str, Any]]) -> str:
+    """Return how long it took from the change to an alarm that began after it, and what there was before."""
     if not found:
         return ""
-    waits = []
-    before = 0
-    for one in found:
-        change = one["change_hour"]
-        before += sum(1 for hour, hours in one["alarms"] if hour <= change)
-        waits += [min((max(hour, change) - change for hour, hours in one["alarms"] if hour + hours > change), default=None)]
+    changes = [one["change_hour"] for one in found]
+    before = sum(sum(first <= change for first, _ in one["alarms"]) for one, change in zip(found, changes, strict=True))
+    waits = [
+        min((first - change for first, _ in one["alarms"] if first > change), default=None)
+        for one, change in zip(found, changes, strict=True)
+    ]
     known = [wait for wait in waits if wait is not None]
-    if not known:
-        return f"never; {before}"
     missed = f", {len(waits) - len(known)} of {len(waits)} never" if len(known) < len(waits) else ""
-    return f"{statistics.median(known):g} ({max(known):g}{missed}); {before / len(found):.2g}"
+    told = f"{statistics.median(known):g} ({max(known):g}{missed})" if known else "never"
+    return f"{told}; {before / len(found):.2g}"
 
 
 if __name__ == "__main__":

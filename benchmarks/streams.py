@@ -68,15 +68,13 @@ class Stream:
     def importances(self) -> dict[str, float]:
         """Return what a training would have measured: one feature at 0.3, the swapped ones at 0.1, the rest even."""
         rest = 0.5 / (NUMERICAL + CATEGORICAL - 3)
-        return {name: rest for name in (*self.numerical, *self.categorical)} | {
+        return dict.fromkeys((*self.numerical, *self.categorical), rest) | {
             IMPORTANT: 0.3,
             **dict.fromkeys(SWAPPED, 0.1),
         }
 
     def day(self, day: int) -> pa.Table:
-        """Return the rows of a day in order of time: ``event_time``, the features and a ``label``.
-
-        """
+        """Return the rows of a day in order of time: ``event_time``, the features and a ``label``."""
         rng = np.random.default_rng([self.seed, 2, day])
         hours = day * DAY_HOURS + np.arange(DAY_HOURS)
         busy = 1.0 + 0.5 * np.sin(2 * np.pi * (hours % DAY_HOURS) / DAY_HOURS)

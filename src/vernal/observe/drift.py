@@ -12,7 +12,7 @@ from vernal.observe.columns import keep, micros, strings_equal, take, to_micros
 from vernal.observe.labelled import first_of_each
 from vernal.observe.reference import LABEL, canonical
 from vernal.observe.windows import EPOCH, hours_of
-from vernal.profile import Binning, FeatureKind, Profile, compare, compare_profiles, profile_rows
+from vernal.profile import Binning, FeatureKind, Profile, compare_profiles, profile_rows
 from vernal.profile.weekly import HOURS as WEEK
 from vernal.records import DriftEvidence, FeatureDrift, Labels
 from vernal.spec import DriftTrigger
@@ -62,19 +62,19 @@ def _last_run(store: StateStore, spec: ModelSpec, held: Held) -> dict[int, _Last
 def _of_features(
     held: Held, trigger: DriftTrigger, binning: Binning, window: Window, before: _LastRun | None
 ) -> DriftEvidence:
-    baseline, level = held.reference.features, trigger.false_discovery
+    baseline = held.reference.features
     now, _ = held.reference.parted(window.profile)
     then = _reference_of(held.reference, trigger, binning, window)
-    found = compare_profiles(baseline, then.rows, now, alpha=level, min_rows=1, binning=binning)
+    found = _lean(trigger, baseline, then.rows, now, binning=binning, fine=then.fine)
     since: tuple[FeatureDrift, ...] = ()
     if before is not None:
         last, _ = held.reference.parted(before.profile)
-        since = _facts(compare_profiles(baseline, last, now, alpha=level, min_rows=1, binning=binning), fine=True)
+        since = _facts(_lean(trigger, baseline, last, now, binning=binning))
     return DriftEvidence(
         window_start=window.first,
         window_end=window.until,
         rows=now.rows,
-        features=_facts(found, fine=then.fine),
+        features=_facts(found),
         since_last_run=since,
         against=then.told,
     )
@@ -104,30 +104,32 @@ def _of_answers(
     held: Held, trigger: DriftTrigger, window: Window, before: Profile | None
 ) -> tuple[tuple[FeatureDrift, ...], tuple[FeatureDrift, ...]]:
     """Return how the version's answers differ from those on its holdout, and from those in the last run's window."""
-    baseline, level = held.reference.answers, trigger.false_discovery
+    baseline = held.reference.answers
     _, now = held.reference.parted(window.profile)
     if baseline is None or now is None:
         return (), ()
-    found = _facts(compare(baseline, now, alpha=level, min_rows=1), fine=True)
+    found = _facts(_lean(trigger, baseline, baseline.reference, now))
     _, last = (None, None) if before is None else held.reference.parted(before)
     if last is None:
         return found, ()
-    return found, _facts(compare_profiles(baseline, last, now, alpha=level, min_rows=1), fine=True)
+    return found, _facts(_lean(trigger, baseline, last, now))
 
 
 def _of_labels(
     lake: Lake, spec: ModelSpec, held: Held, trigger: DriftTrigger, *, now: datetime, last: datetime | None
 ) -> tuple[FeatureDrift | None, tuple[FeatureDrift, ...]]:
     """Return how the newest matured labels differ from those of the training data, and from those at the last run."""
-    baseline, level = held.reference.labels, trigger.false_discovery
+    baseline = held.reference.labels
     if baseline is None:
         return None, ()
     profile = _labels_at(lake, spec, baseline, trigger, now)
-    (found,) = _facts(compare(baseline, profile, alpha=level, min_rows=1), fine=True)
+    if not profile.rows:
+        return None, ()
+    (found,) = _facts(_lean(trigger, baseline, baseline.reference, profile))
     if last is None:
         return found, ()
     before = _labels_at(lake, spec, baseline, trigger, last)
-    return found, _facts(compare_profiles(baseline, before, profile, alpha=level, min_rows=1), fine=True)
+    return found, _facts(_lean(trigger, baseline, before, profile))
 
 
 def _labels_at(lake: Lake, spec: ModelSpec, baseline: Baseline, trigger: DriftTrigger, moment: datetime) -> Profile:
@@ -144,14 +146,36 @@ def _labels_at(lake: Lake, spec: ModelSpec, baseline: Baseline, trigger: DriftTr
     return profile_rows(baseline, pa.table({LABEL: canonical(spec, LABEL, labels[Labels.LABEL])}))
 
 
-def _facts(comparisons: Iterable[FeatureComparison], *, fine: bool) -> tuple[FeatureDrift, ...]:
-    return tuple(_fact(comparison, fine=fine) for comparison in comparisons)
+def _lean(
+    trigger: DriftTrigger,
+    baseline: Baseline,
+    reference: Profile,
+    current: Profile,
+    *,
+    binning: Binning | None = None,
+    fine: bool = True,
+) -> tuple[FeatureComparison, ...]:
+    """Measure what the trigger judges; the Kolmogorov-Smirnov distance only of rows counted as fine as the grid is."""
+    return compare_profiles(
+        baseline,
+        reference,
+        current,
+        alpha=trigger.false_discovery,
+        min_rows=1,
+        binning=binning,
+        thorough=False,
+        ks=fine and trigger.ks is not None,
+    )
 
 
-def _fact(comparison: FeatureComparison, *, fine: bool) -> FeatureDrift:
+def _facts(comparisons: Iterable[FeatureComparison]) -> tuple[FeatureDrift, ...]:
+    return tuple(_fact(comparison) for comparison in comparisons)
+
+
+def _fact(comparison: FeatureComparison) -> FeatureDrift:
     statistic = "psi" if comparison.kind == FeatureKind.NUMERICAL else "js"
     scored = comparison.psi if statistic == "psi" else comparison.js
-    ks = comparison.ks if fine else None
+    ks = comparison.ks
     return FeatureDrift(
         feature=comparison.feature,
         statistic=statistic,

@@ -109,7 +109,7 @@ def compare(
     )
 
 
-def compare_profiles(
+def compare_profiles(  # noqa: PLR0913 - both sides, and options that stand alone
     baseline: Baseline,
     reference: Profile,
     current: Profile,
@@ -118,6 +118,8 @@ def compare_profiles(
     bins: int = 10,
     min_rows: int = 1000,
     binning: Binning | None = None,
+    thorough: bool = True,
+    ks: bool = True,
 ) -> tuple[FeatureComparison, ...]:
     """Hold one window against another on the same grid.
 
@@ -136,6 +138,9 @@ def compare_profiles(
         Rows from which the comparison counts as sufficient; distances are given all the same.
     binning
         The baseline's layout with these ``bins``, for who compares more than once; see :meth:`Binning.of`.
+    thorough, ks
+        Without ``thorough`` only what a drift check judges is measured: PSI of numerical and Jensen-Shannon of
+        categorical features, and Kolmogorov-Smirnov unless ``ks`` is off as well. All other distances are ``None``.
 
     Returns
     -------
@@ -156,20 +161,51 @@ def compare_profiles(
     layout = Binning.of(baseline, bins=bins) if binning is None else binning
     if layout.grid_id != baseline.grid_id:
         raise ProfileError(f"binning: found one of grid {layout.grid_id}, expected the baseline's {baseline.grid_id}")
-    measured = _Measured(baseline, layout, reference, current, alpha)
+    measured = _Measured(baseline, layout, reference, current, alpha, thorough=thorough, ks=ks)
     return tuple(measured.feature(place, min_rows=min_rows) for place in range(len(baseline.grids)))
 
 
 class _Measured:
     """Everything about all features, measured at once and read out feature by feature."""
 
-    def __init__(self, baseline: Baseline, layout: Binning, reference: Profile, current: Profile, alpha: float) -> None:
+    def __init__(
+        self,
+        baseline: Baseline,
+        layout: Binning,
+        reference: Profile,
+        current: Profile,
+        alpha: float,
+        *,
+        thorough: bool,
+        ks: bool,
+    ) -> None:
         self._baseline, self._reference, self._current = baseline, reference, current
         self._numerical = np.array([isinstance(grid, NumericalGrid) for grid in baseline.grids])
         self._is_number: list[bool] = self._numerical.tolist()
         self._row = np.cumsum(self._numerical) - 1  # of the moments, where the feature is numerical
         self._then, self._now = _side(baseline, reference), _side(baseline, current)
+        self._psi: dict[int, Distance] = {}
+        self._js: dict[int, Distance] = {}
+        self._ks: dict[int, Distance] = {}
+        self._chi_square: ChiSquares | None = None
+        unknown: list[float | None] = [None] * len(baseline.grids)
+        self._hellinger = self._total_variation = self._wasserstein = unknown
         r, c = layout.binned(reference), layout.binned(current)
+        if thorough:
+            self._every_distance(layout, r, c, alpha)
+        else:
+            self._usual_distances(layout, r, c, alpha)
+        if self._numerical.any() and (thorough or ks):
+            r, c = reference.counts[layout.intervals], current.counts[layout.intervals]
+            found = kolmogorov_smirnov_many(r, c, layout.interval_starts, points=layout.points)
+            (self._ks,) = _family(alpha, (found, np.ones(layout.interval_starts.size, np.bool_)))
+            if thorough:
+                lefts, rights = layout.limits(joint_moments(reference, current))
+                with np.errstate(over="ignore", invalid="ignore"):  # the largest floats lie infinitely far apart
+                    moved = wasserstein_many(r, c, layout.interval_starts, lefts=lefts, rights=rights)
+                    self._wasserstein = _known(moved / _scale(baseline))
+
+    def _every_distance(self, layout: Binning, r: Counts, c: Counts, alpha: float) -> None:
         psi, js = psi_many(r, c, layout.bin_starts), jensen_shannon_many(r, c, layout.bin_starts)
         usual = _family(alpha, (psi, self._numerical), (js, ~self._numerical))
         unusual = _family(alpha, (psi, ~self._numerical), (js, self._numerical))
@@ -177,16 +213,23 @@ class _Measured:
         self._chi_square = chi_square_many(r, c, layout.bin_starts)
         self._hellinger = _known(hellinger_many(r, c, layout.bin_starts))
         self._total_variation = _known(total_variation_many(r, c, layout.bin_starts))
-        self._ks: dict[int, Distance] = {}
-        self._wasserstein: list[float | None] = []
-        if self._numerical.any():
-            r, c = reference.counts[layout.intervals], current.counts[layout.intervals]
-            ks = kolmogorov_smirnov_many(r, c, layout.interval_starts, points=layout.points)
-            (self._ks,) = _family(alpha, (ks, np.ones(layout.interval_starts.size, np.bool_)))
-            lefts, rights = layout.limits(joint_moments(reference, current))
-            with np.errstate(over="ignore", invalid="ignore"):  # the largest floats lie infinitely far apart
-                moved = wasserstein_many(r, c, layout.interval_starts, lefts=lefts, rights=rights)
-                self._wasserstein = _known(moved / _scale(baseline))
+
+    def _usual_distances(self, layout: Binning, r: Counts, c: Counts, alpha: float) -> None:
+        """Measure PSI of the numerical and Jensen-Shannon of the categorical features, and only these."""
+        sizes = np.diff(np.r_[layout.bin_starts, layout.bins.size])
+        parts: list[tuple[Tested, npt.NDArray[np.bool_]]] = []
+        places = [np.flatnonzero(self._numerical), np.flatnonzero(~self._numerical)]
+        for measure, chosen in zip((psi_many, jensen_shannon_many), (self._numerical, ~self._numerical), strict=True):
+            if chosen.any():
+                of_these = np.repeat(chosen, sizes)
+                starts = np.r_[0, np.cumsum(sizes[chosen])[:-1]]
+                parts.append((measure(r[of_these], c[of_these], starts), np.ones(starts.size, np.bool_)))
+        found = iter(_family(alpha, *parts))
+        self._psi, self._js = (
+            {place: scored[row] for row, place in enumerate(some.tolist()) if row in scored}
+            for some in places
+            for scored in [next(found) if some.size else {}]
+        )
 
     def feature(self, place: int, *, min_rows: int) -> FeatureComparison:
         """Return what was measured of one feature."""
@@ -287,7 +330,9 @@ def _distance(found: Tested, critical: float, place: int, adjusted_p: float) -> 
     )
 
 
-def _homogeneity(found: ChiSquares, place: int) -> Homogeneity | None:
+def _homogeneity(found: ChiSquares | None, place: int) -> Homogeneity | None:
+    if found is None:
+        return None
     statistic = float(found.statistic[place])
     if math.isnan(statistic):
         return None

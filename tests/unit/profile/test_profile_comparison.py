@@ -323,3 +323,43 @@ def test_the_least_single_is_a_value_like_any_other() -> None:
     values = pa.table({"x": np.array([least] * 40 + [0, 1, 2, -3] * 10, np.float32)})
     found = held(values, values, {"x": NUMERICAL})["x"]
     assert found.out_of_range_share == 0.0
+
+
+@pytest.mark.parametrize("ks", [True, False])
+def test_a_lean_comparison_is_the_thorough_one_without_the_rest(ks: bool) -> None:
+    rng = np.random.default_rng(5)
+
+    def rows(shift: float) -> pa.Table:
+        return pa.table(
+            {
+                "c": pa.array(rng.integers(0, 6, 3_000).astype(str)),
+                "x": pa.array(rng.normal(shift, 1, 3_000)),
+                "d": pa.array(rng.choice(["a", "b"], 3_000, p=[0.5 + shift / 4, 0.5 - shift / 4])),
+                "y": pa.array(rng.normal(0, 1, 3_000)),
+            }
+        )
+
+    kinds = {name: FeatureKind.NUMERICAL if name in "xy" else FeatureKind.CATEGORICAL for name in "cxdy"}
+    baseline = build_baseline(rows(0.0), kinds)
+    window = profile_rows(baseline, rows(0.4))
+    thorough = compare_profiles(baseline, baseline.reference, window)
+    lean = compare_profiles(baseline, baseline.reference, window, thorough=False, ks=ks)
+    for full, short in zip(thorough, lean, strict=True):
+        usual, other = ("psi", "js") if full.kind is FeatureKind.NUMERICAL else ("js", "psi")
+        assert getattr(short, usual) == getattr(full, usual) is not None
+        assert getattr(short, other) is None
+        assert short.ks == (full.ks if ks else None)
+        assert (short.hellinger, short.total_variation, short.wasserstein, short.chi_square) == (None,) * 4
+        assert (short.null_share, short.mean) == (full.null_share, full.mean)
+
+
+@pytest.mark.parametrize("kind", list(FeatureKind))
+def test_a_lean_comparison_needs_features_of_one_kind_only(kind: FeatureKind) -> None:
+    table = pa.table({"a": pa.array([1.0, 2.0, 3.0, 4.0] * 50)})
+    if kind is FeatureKind.CATEGORICAL:
+        table = pa.table({"a": pa.array(["x", "y"] * 100)})
+    baseline = build_baseline(table, {"a": kind})
+    (found,) = compare_profiles(baseline, baseline.reference, profile_rows(baseline, table), thorough=False)
+    scored = found.psi if kind is FeatureKind.NUMERICAL else found.js
+    assert scored is not None
+    assert scored.score == 0.0

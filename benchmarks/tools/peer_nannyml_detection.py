@@ -1,6 +1,6 @@
 """NannyML's univariate drift with its own methods and thresholds, one chunk a day.
 
-detect_nannyml.py REFERENCE CURRENT CATEGORICAL,COLUMNS
+peer_nannyml_detection.py REFERENCE CURRENT CATEGORICAL,COLUMNS
 
 Prints a JSON list: whether any feature is in alert, for each day of the current file.
 """
