@@ -227,6 +227,12 @@ class StateStore(Protocol):
         """
         ...
 
+    def record_action(
+        self, action: str, *, subject: str, actor: str, reason: str, facts: Mapping[str, str], now: datetime
+    ) -> None:
+        """Add to the audit chain what somebody did outside the store."""
+        ...
+
     def audit(self, *, limit: int | None = None) -> tuple[AuditEntry, ...]:
         """Return the audit chain, oldest first."""
         ...

@@ -173,8 +173,10 @@ def _arrived(quality: QualityEvidence) -> Iterator[str]:
     for nulls in quality.null_shares:
         arriving = f"{nulls.share:.1%} of {_count(nulls.rows, 'arriving row')}"
         yield f"{nulls.column} had no value in {arriving}, where at most {nulls.limit:.1%} is expected."
-    for new in quality.new_columns:
+    for new in quality.new_columns[:_MOST_REASONS]:
         yield f"The {new.table} had a column {new.column} ({new.type}) that the model does not know; it was dropped."
+    if len(quality.new_columns) > _MOST_REASONS:
+        yield f"So were {_count(len(quality.new_columns) - _MOST_REASONS, 'column')} more."
     if quality.late:
         yield f"{_count(quality.late, 'prediction')} came late and went to the hour of the event."
     if quality.out_of_order:

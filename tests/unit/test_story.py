@@ -156,6 +156,13 @@ def test_what_arrived_is_told_with_what_was_refused_and_what_was_odd() -> None:
         assert sentence in found
 
 
+def test_of_many_new_columns_a_few_are_named() -> None:
+    new = tuple(NewColumn(table="predictions", column=f"c{n}", type="double", rows=1) for n in range(6))
+    found = saw(seen(quality=QualityEvidence(rows=1, accepted=1, new_columns=new)))
+    assert "The predictions had a column c4 (double) that the model does not know; it was dropped." in found
+    assert "So were 1 column more." in found
+
+
 def test_nothing_is_told_of_rows_that_were_as_expected() -> None:
     assert saw(seen(quality=QualityEvidence(rows=5, accepted=5))) == saw(seen())
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vernal.act import quarantine
+from vernal.act.replaying import replay
 from vernal.act.rollout import roll_back
 from vernal.errors import NotFoundError
 from vernal.records import Phase, RunRequest, TriggerKind
 
 if TYPE_CHECKING:
+    from vernal.act.quarantine import Chosen
+    from vernal.act.replaying import Replay
     from vernal.act.system import System
     from vernal.records import Approval, ModelState, Run
 
@@ -61,3 +65,24 @@ def rollback(system: System, model: str, *, actor: str, reason: str, to: str | N
         raise NotFoundError(message, hint=f"Train and judge a candidate instead: vernal retrain {model}")
     system.registry.fetch(model, target)
     return system.store.set_champion(model, target, actor=actor, reason=reason, now=now)
+
+
+def replay_refused(system: System, model: str, chosen: Chosen, *, actor: str) -> Replay:
+    """Bring refused rows that are fit now into the lake; in the audit trail, when there were any."""
+    now = system.clock.now()
+    done = replay(system.lake, system.project.models[model], chosen, actor=actor, now=now)
+    if done.replayed or done.present:
+        facts = {"replayed": str(done.replayed), "present": str(done.present)}
+        reason = chosen.reason or ""
+        system.store.record_action("replay_refused", subject=model, actor=actor, reason=reason, facts=facts, now=now)
+    return done
+
+
+def discard_refused(system: System, model: str, chosen: Chosen, *, actor: str, note: str) -> int:
+    """Give up refused rows; in the audit trail, when there were any."""
+    now = system.clock.now()
+    count = quarantine.discard(system.lake, model, chosen, actor=actor, note=note, now=now)
+    if count:
+        facts = {"rows": str(count), "reason": chosen.reason or ""}
+        system.store.record_action("discard_refused", subject=model, actor=actor, reason=note, facts=facts, now=now)
+    return count

@@ -73,7 +73,7 @@ def replay(
 
     Whatever goes wrong on the way, the same command again finishes it. Rows that are still unfit go on waiting.
     """
-    from vernal.act import replaying
+    from vernal.act import operations, replaying
     from vernal.bootstrap import open_system
     from vernal.cli.opening import actor
 
@@ -81,7 +81,10 @@ def replay(
     output = Output(as_json=as_json)
     with open_system(project, read_only=dry_run) as system:
         spec, now = system.project.model(model), system.clock.now()
-        done = replaying.replay(system.lake, spec, chosen, actor=actor(), now=now, dry_run=dry_run)
+        if dry_run:
+            done = replaying.replay(system.lake, spec, chosen, actor=actor(), now=now, dry_run=True)
+        else:
+            done = operations.replay_refused(system, spec.model, chosen, actor=actor())
     output.document(
         {
             "model": spec.model,
@@ -106,17 +109,18 @@ def discard(
     project: ProjectFolder = None,
 ) -> None:
     """Give up waiting rows: they stay in the quarantine, with who gave them up and why, and wait no longer."""
-    from vernal.act import quarantine as acts
+    from vernal.act import operations
+    from vernal.act.quarantine import EVERYTHING
     from vernal.bootstrap import open_system
     from vernal.cli.opening import actor
 
     chosen = _chosen(reason, since, until)
-    if everything == (chosen != acts.EVERYTHING):
+    if everything == (chosen != EVERYTHING):
         raise typer.BadParameter("say which rows with --reason, --since or --until, or --all without any of them")
     output = Output(as_json=as_json)
     with open_system(project) as system:
         name, by = system.project.model(model).model, actor()
-        count = acts.discard(system.lake, name, chosen, actor=by, note=note, now=system.clock.now())
+        count = operations.discard_refused(system, name, chosen, actor=by, note=note)
     output.document({"model": name, "discarded": count, "actor": by, "note": note})
     output.line(f"{_rows(count)} given up by {by}: {note}" if count else "No such row waits.")
 

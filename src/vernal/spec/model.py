@@ -136,8 +136,10 @@ class ModelSpec(Section):
     @classmethod
     def _fits_the_columns(cls, quality: QualitySpec, info: ValidationInfo) -> QualitySpec:
         features, task = info.data.get("features"), info.data.get("task")
-        if features is not None and task is not None:
-            refuse(quality.faults(features.kinds, task))
+        source: SourceSpec | None = info.data.get("source")
+        if features is not None and task is not None and source is not None:
+            own = [kind for kind in ("predictions", "labels") if getattr(source, kind) is not None]
+            refuse(quality.faults(features.kinds, task, own_tables=own))
         return quality
 
     @field_validator("triggers", mode="before")

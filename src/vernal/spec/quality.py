@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
@@ -127,12 +127,26 @@ class QualitySpec(Section):
             raise ValueError("max_lateness is shorter than late_after, expected it to be at least as long")
         return self
 
-    def faults(self, features: Mapping[str, ColumnKind], task: Task) -> list[Fault]:
-        """Return what does not fit the model's columns."""
+    def faults(
+        self, features: Mapping[str, ColumnKind], task: Task, *, own_tables: Collection[str] = ()
+    ) -> list[Fault]:
+        """Return what does not fit the model's columns, and what nothing is held against.
+
+        Parameters
+        ----------
+        own_tables
+            Of ``predictions`` and ``labels`` those that are read from the user's own tables: nothing arrives there.
+        """
         answer: ColumnKind = "categorical" if task == "multiclass" else "numerical"
         kinds: dict[str, ColumnKind] = {"prediction": answer, "score": "numerical", "label": answer, **features}
-        return [
+        found = [
             Fault(("expectations", index, *fault.at), fault.message)
             for index, expectation in enumerate(self.expectations)
             for fault in expectation.faults(kinds)
         ]
+        for index, expectation in enumerate(self.expectations):
+            table = "labels" if expectation.column == "label" else "predictions"
+            if table in own_tables:
+                message = f"the {table} are read from your own table, where no row is refused; expected no rule here"
+                found.append(Fault(("expectations", index, "column"), message))
+        return found

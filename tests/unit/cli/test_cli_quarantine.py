@@ -11,6 +11,7 @@ import pytest
 import typer.main
 
 from commandline import Vernal, document
+from vernal.bootstrap import open_system
 from vernal.cli.app import FAMILIES, app
 
 ROWS = """\
@@ -99,6 +100,9 @@ def test_rows_that_a_change_of_the_model_file_makes_fit_are_brought_in(refused: 
         "present": 0,
         "refused": [{"reason": "score: expected a probability from 0 to 1", "rows": 2}],
     }
+    with open_system(refused, read_only=True) as system:
+        (entry,) = system.store.audit()
+    assert (entry.action, entry.subject, entry.after) == ("replay_refused", "m", '{"replayed":"1","present":"0"}')
     listed = vernal("quarantine", "m", "--project", refused).stdout
     assert listed.startswith("2 rows of m wait in quarantine; of earlier ones 1 replayed\n")
 
@@ -111,6 +115,12 @@ def test_rows_are_given_up_with_a_note(refused: Path, vernal: Vernal) -> None:
     told = vernal("quarantine", "discard", "m", "--all", "--note", "the rest", "--project", refused)
     assert told.stdout.startswith("2 rows given up by ")
     assert vernal("quarantine", "replay", "m", "--project", refused).stdout == "No such row waits.\n"
+    with open_system(refused, read_only=True) as system:
+        kept = [(entry.action, entry.reason, entry.after) for entry in system.store.audit()]
+    assert kept == [
+        ("discard_refused", "a test", '{"rows":"1","reason":"x:"}'),
+        ("discard_refused", "the rest", '{"rows":"2","reason":""}'),
+    ]
 
 
 @pytest.mark.parametrize("options", [["--note", "all of it"], ["--note", "what", "--all", "--reason", "x"], ["--all"]])

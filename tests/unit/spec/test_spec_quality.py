@@ -78,3 +78,19 @@ def test_the_limit_of_lateness_is_not_below_what_counts_as_late() -> None:
     assert model(late_after="1h", max_lateness="90d").quality.max_lateness == timedelta(days=90)
     with pytest.raises(ValidationError, match="max_lateness is shorter than late_after"):
         model(max_lateness="1h")
+
+
+def test_nothing_can_be_expected_of_rows_that_are_read_from_the_users_own_tables() -> None:
+    source = {"kind": "parquet", "predictions": {"folder": "logs"}}
+    described = {
+        "model": "m",
+        "task": "binary",
+        "code": "m.py",
+        "features": {"numerical": ["amount"]},
+        "source": source,
+        "quality": {"expectations": [{"column": "label", "max": 1}]},
+    }
+    assert ModelSpec.model_validate(described).quality.expectations
+    described["quality"] = {"expectations": [{"column": "amount", "min": 0}]}
+    with pytest.raises(ValidationError, match="the predictions are read from your own table"):
+        ModelSpec.model_validate(described)

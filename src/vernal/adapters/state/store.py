@@ -11,7 +11,7 @@ from vernal.adapters.state.engine import machine_time
 from vernal.errors import LeaseLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -246,6 +246,14 @@ class SqlStateStore:
         """Make what waits or failed due now, and open the channels again; return how many deliveries that were."""
         with self._database.write() as connection:
             return outbox.redeliver(connection, channel=channel, message_ids=message_ids)
+
+    def record_action(
+        self, action: str, *, subject: str, actor: str, reason: str, facts: Mapping[str, str], now: datetime
+    ) -> None:
+        """Add to the audit chain what somebody did outside the store."""
+        done = audit.Action(now, actor, action, subject, reason, {}, dict(facts))
+        with self._database.write() as connection:
+            audit.append(connection, done)
 
     def audit(self, *, limit: int | None = None) -> tuple[AuditEntry, ...]:
         """Return the audit chain, oldest first; with ``limit`` the newest that many."""

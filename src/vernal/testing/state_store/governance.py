@@ -154,6 +154,18 @@ def money_is_exact(store: StateStore) -> None:
     assert {entry.model for entry in store.ledger()} == set(MODELS)
 
 
+def what_was_done_outside_is_a_link_of_the_audit_trail(store: StateStore) -> None:
+    """An action on the lake is kept with who, why and how much, and continues the chain."""
+    known(store)
+    facts = {"rows": "12"}
+    for _ in range(2):
+        store.record_action("discard", subject=MODEL, actor="ada", reason="a load test", facts=facts, now=NOON)
+    before, entry = store.audit()[-2:]
+    assert (entry.action, entry.subject, entry.actor, entry.reason) == ("discard", MODEL, "ada", "a load test")
+    assert (entry.at, entry.before, entry.after) == (NOON, "{}", '{"rows":"12"}')
+    assert (entry.seq, entry.previous_hash) == (before.seq + 1, before.hash)
+
+
 def the_audit_trail_is_a_chain(store: StateStore) -> None:
     """Every act adds an entry that names the hash of the one before; a limit keeps the newest."""
     run = opened(store)
@@ -177,5 +189,6 @@ CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     decisions_are_found_in_order,
     evidence_comes_back_as_it_was,
     money_is_exact,
+    what_was_done_outside_is_a_link_of_the_audit_trail,
     the_audit_trail_is_a_chain,
 )
