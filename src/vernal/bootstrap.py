@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vernal.act.health import Answer, Health
     from vernal.act.serve import Server
     from vernal.adapters.sources.table import Table
+    from vernal.adapters.telemetry.metrics import ControllerMetrics, StoreMetrics
     from vernal.ports import CostSource, Lake, Notifier
     from vernal.spec import Project
 
@@ -128,18 +129,53 @@ def open_server(system: System, model: str) -> Server:
     return Server(spec, features=features, registry=system.registry, loader=load_predictor)
 
 
-def open_endpoints(address: str, health: Health) -> Endpoints:
-    """Answer probes on an address (``HOST:PORT``): ``/healthz`` and ``/readyz``, JSON with 503 when something is wrong.
+def open_metrics(*, drift_features: int | None = None) -> ControllerMetrics:
+    """Return the metrics of a controller, with so many drift scores of each model and window, or the usual number."""
+    from vernal.adapters.telemetry.families import TOP
+    from vernal.adapters.telemetry.metrics import ControllerMetrics
+
+    return ControllerMetrics(top=TOP if drift_features is None else drift_features)
+
+
+def store_metrics(system: System, *, drift_features: int | None = None) -> StoreMetrics:
+    """Return the metrics that the store of a system tells, the same as any controller of it does."""
+    from vernal.adapters.telemetry.families import TOP
+    from vernal.adapters.telemetry.metrics import StoreMetrics
+
+    return StoreMetrics(system, top=TOP if drift_features is None else drift_features)
+
+
+def open_endpoints(
+    address: str, health: Health, metrics: ControllerMetrics, *, token: str | None = None, open_metrics: bool = False
+) -> Endpoints:
+    """Answer ``/healthz`` and ``/readyz`` (503 when something is wrong) and ``/metrics`` on an address.
+
+    Parameters
+    ----------
+    address
+        ``HOST:PORT``; port 0 takes a free one.
+    health, metrics
+        What is answered.
+    token
+        Bearer token that ``/metrics`` asks for. Without one, ``/metrics`` is answered on loopback alone.
+    open_metrics
+        Answer ``/metrics`` without a token everywhere.
 
     Raises
     ------
     ProjectError
         If the address cannot be listened on.
     """
-    return Endpoints(
-        parse_address(address),
-        {"/healthz": lambda: _answer(health.alive()), "/readyz": lambda: _answer(health.ready())},
-    )
+    from vernal.adapters.telemetry.metrics import CONTENT_TYPE
+
+    where = parse_address(address)
+    is_open = token is None and (where.is_loopback or open_metrics)
+    pages = {
+        "/healthz": lambda: _answer(health.alive()),
+        "/readyz": lambda: _answer(health.ready()),
+        "/metrics": lambda: Page(metrics.page(), CONTENT_TYPE),
+    }
+    return Endpoints(where, pages, token=token, guarded=frozenset() if is_open else frozenset({"/metrics"}))
 
 
 def _answer(answer: Answer) -> Page:
@@ -147,4 +183,12 @@ def _answer(answer: Answer) -> Page:
     return Page(body, status=HTTPStatus.OK if answer.well else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-__all__ = ["open_endpoints", "open_server", "open_system", "open_tables", "parse_address"]
+__all__ = [
+    "open_endpoints",
+    "open_metrics",
+    "open_server",
+    "open_system",
+    "open_tables",
+    "parse_address",
+    "store_metrics",
+]

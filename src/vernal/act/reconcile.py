@@ -48,12 +48,16 @@ So may one that nobody foresaw, such as a lack of memory: it is tried again as w
 
 
 class TickReport(NamedTuple):
-    """What one tick did: decisions of checks, runs that took steps, messages sent, and errors it met."""
+    """What one tick did: decisions of checks, runs that took steps, messages sent, and errors it met.
+
+    ``taken_over`` counts steps that somebody else had taken over before they could be committed.
+    """
 
     checks: tuple[Decision, ...]
     steps: tuple[Run, ...]
     sent: int
     errors: tuple[str, ...]
+    taken_over: int = 0
 
     @classmethod
     def of(cls, parts: Iterable[TickReport]) -> TickReport:
@@ -64,6 +68,7 @@ class TickReport(NamedTuple):
             tuple(run for part in parts for run in part.steps),
             sum(part.sent for part in parts),
             tuple(error for part in parts for error in part.errors),
+            sum(part.taken_over for part in parts),
         )
 
 
@@ -91,10 +96,10 @@ def work(system: System, held: ModelState | Run) -> TickReport:
     checks: list[Decision] = []
     steps: list[Run] = []
     if isinstance(held, Run):
-        _guarded(held.id, errors, partial(_advance, system, held, steps, errors))
+        kept = _guarded(held.id, errors, partial(_advance, system, held, steps, errors))
     else:
-        _guarded(held.model, errors, partial(_check, system, held, checks, errors))
-    return TickReport(tuple(checks), tuple(steps), 0, tuple(errors))
+        kept = _guarded(held.model, errors, partial(_check, system, held, checks, errors))
+    return TickReport(tuple(checks), tuple(steps), 0, tuple(errors), taken_over=int(not kept))
 
 
 def give_up(system: System, held: ModelState | Run, error: WorkerError) -> TickReport:
@@ -110,8 +115,8 @@ def give_up(system: System, held: ModelState | Run, error: WorkerError) -> TickR
             spec = system.project.model(held.model)
             checks.append(_put_off(system, held, error, wait=spec.monitoring.every, errors=errors))
 
-    _guarded(held.id if isinstance(held, Run) else held.model, errors, end)
-    return TickReport(tuple(checks), tuple(steps), 0, tuple(errors))
+    kept = _guarded(held.id if isinstance(held, Run) else held.model, errors, end)
+    return TickReport(tuple(checks), tuple(steps), 0, tuple(errors), taken_over=int(not kept))
 
 
 def send_waiting(system: System) -> TickReport:
@@ -199,13 +204,16 @@ def _end(system: System, run: Run, reason: str) -> Run:
     return system.store.commit_run(run, transition)
 
 
-def _guarded(subject: str, errors: list[str], work: Callable[[], None]) -> None:
+def _guarded(subject: str, errors: list[str], work: Callable[[], None]) -> bool:
+    """Do some work on a claim; tell whether the claim held."""
     try:
         work()
     except LeaseLostError as error:
         # Somebody else has taken over and does the same work: nothing was written, nothing is lost.
         log.info("%s: %s", subject, error)
         errors.append(f"{subject}: {error.message}")
+        return False
+    return True
 
 
 def _backoff(name: str, attempt: int) -> timedelta:

@@ -29,11 +29,12 @@ _AWAY = timedelta(seconds=10)
 
 
 class Step(NamedTuple):
-    """What a step did, as the service tells it."""
+    """What a step did, as the service tells it; ``lost`` if its worker hung and was ended, or died."""
 
     job: Job
     seconds: float
     report: TickReport
+    lost: bool
 
 
 class Service:
@@ -137,7 +138,7 @@ class Service:
             self._look_at = None
             if finished.job.held is not None:  # it may have left messages; those of a round go together
                 self._deliver_at = min(self._deliver_at, self._system.clock.now() + _SHORTEST)
-            self._tell(Step(finished.job, finished.seconds, report))
+            self._tell(Step(finished.job, finished.seconds, report, lost=finished.report is None))
 
     def _give_up(self, finished: Finished) -> TickReport:
         """Give back what a lost worker had in hand; if that fails too, its lease runs out."""

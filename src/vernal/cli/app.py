@@ -17,6 +17,7 @@ from vernal.cli.demo import demo
 from vernal.cli.ingest import ingest
 from vernal.cli.init import init
 from vernal.cli.labels import labels
+from vernal.cli.metrics import metrics
 from vernal.cli.notify import notify
 from vernal.cli.outbox import outbox
 from vernal.cli.quarantine import quarantine
@@ -33,7 +34,7 @@ from vernal.cli.why import why
 
 VERBS = {
     "Start": (init, demo, schema),
-    "Look, changing nothing": (check, why, status, runs, rollout, approvals, source, compare),
+    "Look, changing nothing": (check, why, status, runs, rollout, approvals, source, compare, metrics),
     "Let Vernal work": (tick, up, ingest, outbox),
     "Decide yourself": (retrain, approve, reject, rollback),
 }

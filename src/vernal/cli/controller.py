@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vernal.act.health import Health
     from vernal.act.service import Step
     from vernal.act.system import System
+    from vernal.adapters.telemetry.metrics import ControllerMetrics
     from vernal.cli.output import Output
     from vernal.spec import Project
 
@@ -48,17 +49,18 @@ class Controller:
     ----------
     output
         Where events are told.
-    health
-        What probes read.
+    health, metrics
+        What probes and scrapers read.
     stop
         Asked between any two looks.
     limits
         How much is done at once, and how long things may take.
     """
 
-    def __init__(self, output: Output, health: Health, stop: Wish, limits: Limits) -> None:
+    def __init__(self, output: Output, health: Health, metrics: ControllerMetrics, stop: Wish, limits: Limits) -> None:
         self._output = output
         self._health = health
+        self._metrics = metrics
         self._stop = stop
         self._limits = limits
         self._crew: Crew | None = None
@@ -81,7 +83,7 @@ class Controller:
         try:
             return self._look_after(project.root, models)
         except (VernalError, OSError) as error:
-            self._health.watch(None)
+            self._watch(None)
             self._complain(str(error))
             self._sleep(AGAIN_SECONDS)
             return project
@@ -95,13 +97,17 @@ class Controller:
             names = chosen(system, models)
             opener = partial(open_system, patience_seconds=0.0, project=system.project, owner=system.owner)
             crew = self._hire(opener)
-            self._health.watch(system, crew)
+            self._watch(system)
             self._output.event({"event": "started", "models": names}, f"watching {', '.join(names)}")
             try:
                 self._serve(system, names, crew, Watched(system.project, models or ()))
             finally:
-                self._health.watch(None, crew)
+                self._watch(None)
             return system.project
+
+    def _watch(self, system: System | None) -> None:
+        self._health.watch(system, self._crew)
+        self._metrics.watch(system, self._crew)
 
     def _hire(self, opener: Opener) -> Crew:
         from vernal.act.crew import Crew
@@ -148,6 +154,7 @@ class Controller:
         from vernal.cli.tick import events
         from vernal.errors import VernalError
 
+        self._metrics.note(step)
         try:
             decisions = events(system, step.report, since=step.job.at)
         except (VernalError, OSError) as error:

@@ -25,3 +25,14 @@ Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model of 
 Models = Annotated[
     list[str] | None, typer.Argument(metavar="[MODEL]...", help="Names of models; by default all of the project.")
 ]
+
+DriftFeatures = Annotated[
+    int | None,
+    typer.Option(
+        "--drift-features",
+        metavar="N",
+        min=0,
+        show_default="5",
+        help="Features of each model and window whose drift score is a metric: those closest to their threshold.",
+    ),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,6 +36,10 @@ def tick(
             "--detailed-exit-code", help="Exit with 10 if a run was requested, with 20 if a model could not be judged."
         ),
     ] = False,
+    metrics_file: Annotated[
+        Path | None,
+        typer.Option("--metrics-file", metavar="FILE", dir_okay=False, help="Then write what `vernal metrics` prints."),
+    ] = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
@@ -44,7 +49,7 @@ def tick(
     alone. Exits with 1 if something failed; it is tried again by a later tick.
     """
     from vernal.act import reconcile
-    from vernal.bootstrap import open_system
+    from vernal.bootstrap import open_system, store_metrics
     from vernal.cli.opening import chosen
 
     output = Output(as_json=as_json)
@@ -54,6 +59,8 @@ def tick(
         report = reconcile.tick(system, names)
         decisions = events(system, report, since=started)
         wake = reconcile.next_wake(system, names)
+        if metrics_file is not None:
+            store_metrics(system).write(metrics_file)
         output.document(as_dict(report, decisions, at=started, next_wake=wake))
         for decision in decisions:
             output.line(event(decision))

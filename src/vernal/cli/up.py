@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vernal.cli.options import AsJson, Models, ProjectFolder
+from vernal.cli.options import AsJson, DriftFeatures, Models, ProjectFolder
 from vernal.cli.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
-    from vernal.act.health import Health
     from vernal.adapters.telemetry.endpoints import Endpoints
 
 LONGEST_SECONDS = 60.0
@@ -27,6 +29,7 @@ GRACE_SECONDS = 25.0
 STEP_SECONDS = 900.0
 LISTEN = "127.0.0.1:9464"
 OFF = "off"
+TOKEN = "VERNAL_METRICS_TOKEN"  # noqa: S105 - the name of an environment variable
 
 
 class Stop:
@@ -58,7 +61,7 @@ def _address(text: str | None) -> str | None:
     return text
 
 
-def up(
+def up(  # noqa: PLR0913, PLR0917 - the options of a verb
     models: Models = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
@@ -83,9 +86,13 @@ def up(
             metavar="HOST:PORT",
             callback=_address,
             show_default=LISTEN,
-            help="Where /healthz and /readyz answer; `off` for nowhere.",
+            help="Where /healthz, /readyz and /metrics answer; `off` for nowhere.",
         ),
     ] = None,
+    open_metrics: Annotated[
+        bool, typer.Option("--open-metrics", help="Answer /metrics without a token also when not on loopback.")
+    ] = False,
+    drift_features: DriftFeatures = None,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C, one line per event.
 
@@ -93,32 +100,39 @@ def up(
     the others. When asked to stop it finishes the steps at hand; training jobs go on and are picked up again. Changed
     project or model files are read again when they are valid. Several controllers may run on one store.
     """
+    from vernal import bootstrap
     from vernal.act.health import Health
     from vernal.cli.controller import Controller, Limits
 
     output = Output(as_json=as_json)
-    health = Health()
+    health, metrics = Health(), bootstrap.open_metrics(drift_features=drift_features)
     stop = Stop()
     endpoints = None
     try:
-        endpoints = _listen(output, health, listen)
+        serve = partial(
+            bootstrap.open_endpoints,
+            health=health,
+            metrics=metrics,
+            token=os.environ.get(TOKEN) or None,
+            open_metrics=open_metrics,
+        )
+        endpoints = _listen(output, serve, listen)
         limits = Limits(workers, step_limit, grace, timedelta(seconds=longest))
-        Controller(output, health, stop, limits).run(project, models)
+        Controller(output, health, metrics, stop, limits).run(project, models)
     finally:
         if endpoints is not None:
             endpoints.close()
         stop.restore()
 
 
-def _listen(output: Output, health: Health, asked: str | None) -> Endpoints | None:
-    """Answer probes; the default address may be taken by another controller, one that was asked for may not."""
-    from vernal.bootstrap import open_endpoints
+def _listen(output: Output, serve: Callable[[str], Endpoints], asked: str | None) -> Endpoints | None:
+    """Listen; the default address may be taken by another controller, one that was asked for may not."""
     from vernal.errors import ProjectError
 
     if asked == OFF:
         return None
     try:
-        endpoints = open_endpoints(asked or LISTEN, health)
+        endpoints = serve(asked or LISTEN)
     except ProjectError as error:
         if asked is not None:
             raise

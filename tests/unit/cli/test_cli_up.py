@@ -208,6 +208,44 @@ def test_as_many_steps_as_there_are_workers_are_at_hand(start: Start, project: P
     assert len(stop(process)[-1]["cut_off"]) == 3
 
 
+def metrics_of(address: tuple[str, int], *, token: str = "") -> tuple[int, str]:
+    connection = http.client.HTTPConnection(*address, timeout=SECONDS)
+    connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, body
+
+
+def test_metrics_count_what_was_done(start: Start) -> None:
+    process = start("--json", "--listen", "127.0.0.1:0", "--workers", "3")
+    address = address_of(process)
+    until(process, "decision")
+    status, page = metrics_of(address)
+    assert status == 200
+    assert 'vernal_checks_total{model="m",outcome=' in page
+    assert "vernal_workers_limit 3.0" in page
+    assert "vernal_store_up 1.0" in page
+
+
+def test_metrics_ask_for_the_token_that_is_set(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERNAL_METRICS_TOKEN", "s3cret")
+    process = start("--json", "--listen", "127.0.0.1:0")
+    address = address_of(process)
+    assert metrics_of(address)[0] == 401
+    assert metrics_of(address, token="s3cret")[0] == 200
+    assert ask(address, "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 403), (("--open-metrics",), 200)])
+def test_metrics_are_not_shown_to_a_network_unless_that_is_asked_for(
+    start: Start, options: tuple[str, ...], status: int
+) -> None:
+    process = start("--json", "--listen", "0.0.0.0:0", *options)
+    _, port = address_of(process)
+    assert metrics_of(("127.0.0.1", port))[0] == status
+
+
 def stop_reading(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     out, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
