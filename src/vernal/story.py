@@ -16,6 +16,7 @@ from vernal.records import (
     CheckEvidence,
     Decision,
     DriftEvidence,
+    EstimatedPerformance,
     FeatureDrift,
     PerformanceEvidence,
     QualityEvidence,
@@ -145,6 +146,8 @@ def _seen(evidence: CheckEvidence) -> Iterator[str]:
         yield f"{_count(evidence.quarantined, 'row')} could not be used and went to quarantine."
     if evidence.performance is not None:
         yield from _performed(evidence.performance)
+    if evidence.estimated is not None:
+        yield from _estimated(evidence.estimated, evidence.performance)
     for drift in (evidence.short_drift, evidence.drift):
         if drift is not None:
             window = f"{drift.rows:,} predictions since {_moment(drift.window_start)}"
@@ -153,11 +156,7 @@ def _seen(evidence: CheckEvidence) -> Iterator[str]:
         newest = evidence.short_drift if evidence.short_drift and evidence.short_drift.rows else evidence.drift
         yield from _odd(newest.features)
         yield from _beside(evidence.drift)
-    since = f" since the last training cut at {_moment(evidence.labels_since)}" if evidence.labels_since else ""
-    yield f"{_count(evidence.new_labels, 'label')} had arrived{since}."
-    if evidence.new_proxies:
-        counted = f"counted {evidence.proxy_weight:g} each" if evidence.proxy_weight else "left out, as the file says"
-        yield f"{_count(evidence.new_proxies, 'label')} among those that came only stood in for the truth: {counted}."
+    yield from _labels(evidence)
     for note in evidence.notes:
         yield f"Note: {note}."
 
@@ -181,6 +180,14 @@ def _arrived(quality: QualityEvidence) -> Iterator[str]:
         yield f"{_count(quality.late, 'prediction')} came late and went to the hour of the event."
     if quality.out_of_order:
         yield f"{_count(quality.out_of_order, 'prediction')} came after one of a later event, which does no harm."
+
+
+def _labels(evidence: CheckEvidence) -> Iterator[str]:
+    since = f" since the last training cut at {_moment(evidence.labels_since)}" if evidence.labels_since else ""
+    yield f"{_count(evidence.new_labels, 'label')} had arrived{since}."
+    if evidence.new_proxies:
+        counted = f"counted {evidence.proxy_weight:g} each" if evidence.proxy_weight else "left out, as the file says"
+        yield f"{_count(evidence.new_proxies, 'label')} among those that came only stood in for the truth: {counted}."
 
 
 def _performed(evidence: PerformanceEvidence) -> Iterator[str]:
@@ -212,6 +219,25 @@ def _performed(evidence: PerformanceEvidence) -> Iterator[str]:
     if evidence.coverage is not None and evidence.represented is None and evidence.labelled < evidence.issued:
         missing = evidence.issued - evidence.labelled
         yield f"{_count(missing, 'label')} of {evidence.issued:,} were missing ({1 - evidence.coverage:.0%})."
+
+
+def _estimated(evidence: EstimatedPerformance, live: PerformanceEvidence | None) -> Iterator[str]:
+    measure = evidence.measure
+    if live is not None and not live.labelled:
+        yield "No label has come for any of them, so how good the answers are is only estimated."
+    if measure.value is None or measure.lower is None or measure.upper is None:
+        yield f"The {measure.metric} could not be estimated: {measure.note}."
+        return
+    between = f"between {measure.lower:.3f} and {measure.upper:.3f}"
+    since = f"{_count(measure.rows, 'prediction')} since {_moment(evidence.window_start)} that cannot be judged yet"
+    yield f"On {since}, {measure.metric} is estimated at {measure.value:.3f}, {between}."
+    how = "calibrated scores" if evidence.method == "cbpe" else "a model of the errors"
+    if evidence.sampling_error is not None and evidence.calibration_error is not None:
+        yield (
+            f"The estimate comes from {how}, fitted on {evidence.fitted_on:,} rows; its errors are "
+            f"{evidence.sampling_error:.3f} (chance) and {evidence.calibration_error:.3f} (the fit)."
+        )
+    yield f"It cannot see {evidence.blind_to}."
 
 
 def _drifted(drift: DriftEvidence, window: str) -> Iterator[str]:
@@ -254,6 +280,8 @@ def _beside(drift: DriftEvidence) -> Iterator[str]:
 
 def _said(trigger: TriggerResult) -> str:
     answer = "could not tell" if not trigger.sufficient else "fired" if trigger.fired else "stayed quiet"
+    if trigger.warning:
+        answer = "warned"
     return f"{trigger.kind} {answer}: {trigger.reason}."
 
 

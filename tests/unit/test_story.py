@@ -11,6 +11,7 @@ from vernal.records import (
     CheckEvidence,
     Decision,
     DriftEvidence,
+    EstimatedPerformance,
     FeatureDrift,
     Measure,
     NewColumn,
@@ -333,3 +334,74 @@ def test_the_last_run_is_told_step_by_step_and_repeated_holds_once() -> None:
         "2026-03-01 13:00 UTC, rollout hold: later.",
         "2026-03-01 14:00 UTC, rollout advance: fit.",
     )
+
+
+def estimated(**known: Any) -> EstimatedPerformance:  # noqa: ANN401 - any field's type
+    facts: dict[str, Any] = {"sampling_error": 0.011, "calibration_error": 0.014, "method": "cbpe", **known}
+    return EstimatedPerformance(
+        window_start=NOON - 24 * HOUR,
+        window_end=NOON,
+        measure=MEASURED.evolve(value=0.87, lower=0.84, upper=0.9, rows=1200),
+        fitted_on=3000,
+        blind_to="concept drift: it does not move when only the relation changes",
+        **facts,
+    )
+
+
+def sentences(evidence: CheckEvidence) -> str:
+    told = tell("fraud", at=NOON, checks=[check("healthy", evidence=evidence)], steps=[])
+    return " ".join(sentence for paragraph in told.paragraphs for sentence in paragraph.sentences)
+
+
+def test_an_estimate_says_what_it_is_what_it_rests_on_and_what_it_cannot_see() -> None:
+    told = sentences(seen(performance=HELD, estimated=estimated()))
+    assert (
+        "On 1,200 predictions since 2026-02-28 12:00 UTC that cannot be judged yet, accuracy is estimated at 0.870, "
+        "between 0.840 and 0.900." in told
+    )
+    assert "calibrated scores, fitted on 3,000 rows; its errors are 0.011 (chance) and 0.014 (the fit)." in told
+    assert "It cannot see concept drift" in told
+    assert "No label has come" not in told
+
+
+def test_a_model_without_any_label_is_said_to_be_estimated() -> None:
+    none = HELD.evolve(labelled=0, measure=MEASURED.evolve(value=None, note="no rows"))
+    told = sentences(seen(performance=none, estimated=estimated(method="dle")))
+    assert "No label has come for any of them, so how good the answers are is only estimated." in told
+    assert "a model of the errors" in told
+
+
+def test_an_estimate_that_could_not_be_made_says_why() -> None:
+    nothing = estimated().evolve(measure=MEASURED.evolve(value=None, lower=None, upper=None, note="no rows"))
+    assert "The accuracy could not be estimated: no rows." in sentences(seen(performance=HELD, estimated=nothing))
+
+
+def test_a_warning_is_told_as_one() -> None:
+    stored = check("healthy")
+    assert stored.evidence is not None
+    warned = TriggerResult(kind="estimate", fired=False, sufficient=True, reason="0.87 against 0.9", warning=True)
+    told = tell("fraud", at=NOON, checks=[stored.evolve(evidence={"triggers": [warned.to_dict()]})], steps=[])
+    assert told.paragraphs[0].sentences == ("estimate warned: 0.87 against 0.9.",)
+
+
+def test_rows_that_count_unequally_and_what_they_stand_for_are_told() -> None:
+    told = sentences(
+        seen(
+            performance=HELD.evolve(
+                measure=MEASURED.evolve(effective_rows=2500.0),
+                drawn=200,
+                sampled=150,
+                represented=4800.0,
+                proxies=40,
+                unused_proxies=3,
+            ),
+            new_proxies=7,
+            proxy_weight=0.5,
+        )
+    )
+    assert "They count unequally and say as much as 2,500 equal ones." in told
+    assert "200 predictions had been drawn to be labelled, and 150 were (75%); the 50 missing ones" in told
+    assert "With their weights the labelled ones stand for 4,800 of 5,000." in told
+    assert "Of the labels 40 only stood in for the truth." in told
+    assert "3 predictions had only such a label, which is left out." in told
+    assert "7 labels among those that came only stood in for the truth: counted 0.5 each." in told

@@ -6,8 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from vernal.act.messages import PROMOTED, about_run
 from vernal.decide.rollout import Action, next_move
+from vernal.observe.estimated import fit
 from vernal.observe.reference import LABEL, build_reference
 from vernal.observe.rollout import rollout_evidence
 from vernal.records import Champion, Decision, Phase, Predictions, RolloutState, Route, Transition
@@ -139,8 +142,12 @@ def _reference(system: System, run: Run, training_set: TrainingSet) -> Reference
     spec = system.project.models[run.model]
     columns = (*spec.features.names, LABEL, Predictions.EVENT_TIME)
     rows = system.datasets.read(Path(training_set.training_path), columns=columns)
-    scored = system.datasets.read(Path(training.scores_path), columns=(Predictions.PREDICTION, Predictions.SCORE))
-    return build_reference(spec, rows, scored)
+    columns = (Predictions.ID, LABEL, Predictions.PREDICTION, Predictions.SCORE)
+    scored = system.datasets.read(Path(training.scores_path), columns=columns)
+    columns = (Predictions.ID, *spec.features.names)
+    holdout = system.datasets.read(Path(training_set.holdout_path), columns=columns)
+    reference = build_reference(spec, rows, scored)
+    return replace(reference, holdout=run.facts.measure, estimator=fit(spec, scored, holdout))
 
 
 def _look(system: System, spec: ModelSpec, run: Run, duration: timedelta) -> tuple[RolloutEvidence, Move]:

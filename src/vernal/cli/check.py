@@ -126,12 +126,23 @@ def _measured(evidence: CheckEvidence) -> list[tuple[str, str]]:
     return [
         ("champion", "none yet" if evidence.champion is None else f"version {evidence.champion}"),
         ("performance", live),
+        ("estimated", _estimated(evidence)),
         ("drift", _drift(evidence.short_drift)),
         ("drift" if evidence.short_drift is None else "", _drift(evidence.drift)),
         ("", _beside(evidence.drift)),
         ("labels", f"{evidence.new_labels} new{since}{proxies}"),
         ("notes", "; ".join(evidence.notes)),
     ]
+
+
+def _estimated(evidence: CheckEvidence) -> str:
+    estimated = evidence.estimated
+    if estimated is None:
+        return ""
+    rows = f"{estimated.measure.rows} predictions without labels since {moment(estimated.window_start)} UTC"
+    alone = evidence.performance is not None and not evidence.performance.labelled
+    only = "; no labels have come, so this is all there is to go by" if alone else ""
+    return f"{measured(estimated.measure)}; {rows}; blind to concept drift{only}"
 
 
 def _drift(drift: DriftEvidence | None) -> str:
@@ -154,4 +165,6 @@ def _beside(drift: DriftEvidence | None) -> str:
 def _answer(result: TriggerResult) -> str:
     if not result.sufficient:
         return "insufficient"
+    if result.warning:
+        return "warning"
     return "fired" if result.fired else "quiet"

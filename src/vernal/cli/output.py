@@ -27,6 +27,7 @@ STYLES = {
     "rolled_back": "red",
     "suppressed": "yellow",
     "warn": "yellow",
+    "warning": "yellow",
 }
 """Colours of words that stand alone in a cell; colour never says what the word does not."""
 

@@ -82,7 +82,14 @@ def _as_dict(one: _Standing) -> dict[str, Any]:
         "open_run": one.open_run.to_dict() if one.open_run else None,
         "pending_approval": one.approval.to_dict() if one.approval else None,
         "quarantined": one.quarantined,
+        "warnings": _warnings(one.last_check),
     }
+
+
+def _warnings(check: Decision | None) -> list[str]:
+    """Return what the last check warned of without asking for anything."""
+    triggers = (check.evidence or {}).get("triggers", ()) if check else ()
+    return [f"{found['kind']}: {found['reason']}" for found in triggers if found.get("warning")]
 
 
 def _row(one: _Standing, now: datetime) -> list[str]:
@@ -113,6 +120,7 @@ def _details(one: _Standing, now: datetime) -> list[tuple[str, str]]:
         ("champion", champion_text),
         ("traffic", traffic(one.state.route if one.state else None)),
         ("last check", f"{last.outcome}, {relative(last.at, now)}\n{last.reason}" if last else "never"),
+        ("warns", "\n".join(_warnings(last))),
         ("open run", f"{standing(run)} for {relative(run.phase_since, now).removesuffix(' ago')}" if run else "none"),
         ("asked for", run.reason if run else ""),
         ("waits for", f"`vernal approve {waits.run_id}` until {moment(waits.expires_at)} UTC" if waits else ""),

@@ -61,10 +61,11 @@ def rule(
     Parameters
     ----------
     results
-        The answers of all triggers that are switched on, one each.
+        The answers of all triggers that are switched on, one each; warnings by an estimate beside them do not count.
     triggers, policy
         What the model's file says.
     """
+    results = [result for result in results if result.kind in URGENCY]  # what only warns is no trigger to count
     streaks = _streaks(results, triggers, policy, situation)
     fired = sorted((result for result in results if result.fired), key=lambda result: URGENCY.index(result.kind))
     if not fired:

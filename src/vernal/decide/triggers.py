@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from vernal.decide.directions import sign, surely_worse, worse
 from vernal.decide.drift import judge_drift
+from vernal.decide.performance import judge_estimate, judge_performance
 from vernal.records import TriggerKind, TriggerResult
 
 if TYPE_CHECKING:
-    from vernal.records import CheckEvidence, Measure, ModelState, PerformanceEvidence
-    from vernal.spec import PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
+    from vernal.records import CheckEvidence, ModelState
+    from vernal.spec import ScheduleTrigger, TriggersSpec, VolumeTrigger
 
 URGENCY = (TriggerKind.PERFORMANCE, TriggerKind.DRIFT, TriggerKind.VOLUME, TriggerKind.SCHEDULE)
 
@@ -24,7 +24,9 @@ def judge(spec: TriggersSpec, evidence: CheckEvidence, state: ModelState) -> tup
     """Return the answer of every trigger that is switched on, the most urgent kind first."""
     results = []
     if spec.performance is not None:
-        results.append(judge_performance(spec.performance, evidence.performance))
+        results.append(judge_performance(spec.performance, evidence.performance, holdout=evidence.holdout))
+        if evidence.estimated is not None:
+            results.append(judge_estimate(spec.performance, evidence.estimated, holdout=evidence.holdout))
     if spec.drift is not None:
         importances = None if state.champion is None else state.champion.importances
         results.append(judge_drift(spec.drift, evidence, importances=importances))
@@ -33,36 +35,6 @@ def judge(spec: TriggersSpec, evidence: CheckEvidence, state: ModelState) -> tup
     if spec.schedule is not None:
         results.append(judge_schedule(spec.schedule, since=state.cron_at, now=evidence.at))
     return tuple(results)
-
-
-def judge_performance(spec: PerformanceTrigger, evidence: PerformanceEvidence | None) -> TriggerResult:
-    """Fire when the live metric is below its threshold with the asked certainty."""
-    if evidence is None:
-        return _insufficient(TriggerKind.PERFORMANCE, "no champion serves yet, so there is nothing to measure")
-    measure = evidence.measure
-    if measure.value is None:
-        return _insufficient(TriggerKind.PERFORMANCE, f"{measure.metric} is undefined: {measure.note}")
-    if (worth := _worth(measure)) < spec.min_rows:
-        as_many = f" (worth {worth:.0f} equal ones)" if measure.effective_rows is not None else ""
-        left_out = f"; {evidence.unused_proxies} have only a proxy label, left out" if evidence.unused_proxies else ""
-        reason = f"{measure.rows} matured labelled predictions{as_many} < {spec.min_rows} needed{left_out}"
-        return _insufficient(TriggerKind.PERFORMANCE, reason)
-    if measure.lower is None or measure.upper is None:
-        return _insufficient(TriggerKind.PERFORMANCE, f"{measure.metric} has no interval: {measure.note}")
-    band = f"{measure.metric} {measure.value:.3f} [{measure.lower:.3f}, {measure.upper:.3f}]"
-    if surely_worse(measure.metric, lower=measure.lower, upper=measure.upper, limit=spec.threshold):
-        reason = f"{band} {sign(measure.metric, bad=True)} {spec.threshold:.3f} with certainty {spec.certainty:g}"
-        return TriggerResult(
-            kind=TriggerKind.PERFORMANCE, fired=True, sufficient=True, reason=f"{reason} (n={measure.rows})"
-        )
-    verdict = "not sure yet" if worse(measure.metric, measure.value, spec.threshold) else "holds"
-    reason = f"{band} against {spec.threshold:.3f}: {verdict} (n={measure.rows})"
-    return TriggerResult(kind=TriggerKind.PERFORMANCE, fired=False, sufficient=True, reason=reason)
-
-
-def _worth(measure: Measure) -> float:
-    """Return how many rows of equal weight a measure rests on."""
-    return measure.rows if measure.effective_rows is None else measure.effective_rows
 
 
 def judge_volume(spec: VolumeTrigger, evidence: CheckEvidence) -> TriggerResult:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from vernal.observe.drift import measure_drift
+from vernal.observe.estimated import estimated_performance
 from vernal.observe.label_count import count_labels
 from vernal.observe.performance import live_performance
 from vernal.observe.windows import Held, Roller, hours_of, lengths_of, profile_new_rows
@@ -54,6 +55,13 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
         note = f"version {version} has no stored baseline, so drift is not measured"
         return Observation(evidence.evolve(notes=(note,)), state.profiled_version)
     reference = Reference.from_bytes(data)
+    if reference.holdout is not None and reference.holdout.metric == spec.metric:
+        evidence = evidence.evolve(holdout=reference.holdout)
+    if reference.estimator is not None and evidence.performance is not None:
+        estimated = estimated_performance(
+            lake, spec, reference.estimator, version=version, live=evidence.performance, now=now
+        )
+        evidence = evidence.evolve(estimated=estimated)
     held = Held(version, reference, reference.joint())
     lengths = lengths_of(spec)
     stored = {window.hours: window for window in store.windows(spec.model, "running")}

@@ -12,20 +12,24 @@ from vernal.profile.baseline import Baseline
 from vernal.profile.counts import Profile
 from vernal.profile.encoding import BASELINE, REFERENCE, seal, unseal
 from vernal.profile.weekly import WeeklyCounts
+from vernal.records import Measure
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What is kept of a model version to hold production against.
 
     ``features`` is the baseline of the rows it was trained on, ``weekly`` the same rows by the hour of the week,
-    ``labels`` the baseline of their labels, and ``answers`` that of what it answered on its holdout. Whatever an older
-    Vernal did not keep is ``None``.
+    ``labels`` the baseline of their labels, and ``answers`` that of what it answered on its holdout. ``holdout`` is its
+    metric there, and ``estimator`` what :mod:`vernal.observe.estimated` fitted to it. Whatever an older Vernal did not
+    keep is ``None``.
     """
 
     features: Baseline
     answers: Baseline | None = None
     weekly: WeeklyCounts | None = None
     labels: Baseline | None = None
+    holdout: Measure | None = None
+    estimator: bytes | None = None
 
     def joint(self) -> Baseline:
         """Return the baseline that production is counted on: the features, and then the answers."""
@@ -63,6 +67,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             "answers": None if self.answers is None else self.answers.to_bytes(),
             "weekly": None if self.weekly is None else self.weekly.to_bytes(),
             "labels": None if self.labels is None else self.labels.to_bytes(),
+            "holdout": None if self.holdout is None else self.holdout.to_json(),
+            "estimator": self.estimator,
         }
         return seal(REFERENCE, msgspec.msgpack.encode(content))
 
@@ -80,11 +86,14 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         try:
             content: dict[str, Any] = msgspec.msgpack.decode(unseal(REFERENCE, data))
             answers, weekly, labels = content["answers"], content["weekly"], content["labels"]
+            holdout = content.get("holdout")
             return cls(
                 features=Baseline.from_bytes(content["features"]),
                 answers=None if answers is None else Baseline.from_bytes(answers),
                 weekly=None if weekly is None else WeeklyCounts.from_bytes(weekly),
                 labels=None if labels is None else Baseline.from_bytes(labels),
+                holdout=None if holdout is None else Measure.from_json(holdout),
+                estimator=content.get("estimator"),
             )
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
             raise ProfileError(f"reference: found content that does not decode ({error})") from None

@@ -4,6 +4,7 @@ from vernal.records.base import Record
 from vernal.records.evidence import (
     CheckEvidence,
     DriftEvidence,
+    EstimatedPerformance,
     FeatureDrift,
     GateResult,
     Measure,
@@ -64,6 +65,7 @@ __all__ = [
     "Delivery",
     "DeliveryStatus",
     "DriftEvidence",
+    "EstimatedPerformance",
     "FeatureDrift",
     "GateResult",
     "HourProfile",

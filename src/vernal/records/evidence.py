@@ -117,12 +117,32 @@ class PerformanceEvidence(Record, frozen=True, kw_only=True):
         return min(1.0, (self.labelled if self.represented is None else self.represented) / self.issued)
 
 
+class EstimatedPerformance(Record, frozen=True, kw_only=True):
+    """The metric of predictions whose labels are missing, guessed from how the version did on its holdout.
+
+    ``method`` is ``cbpe`` (calibrated scores) or ``dle`` (a model of the errors), fitted on ``fitted_on`` rows. Two
+    standard errors make up the interval of ``measure``: ``sampling_error`` and ``calibration_error``. ``blind_to`` says
+    what no such estimate can see.
+    """
+
+    window_start: datetime
+    window_end: datetime
+    measure: Measure
+    method: str
+    sampling_error: float | None
+    calibration_error: float | None
+    fitted_on: int
+    blind_to: str
+
+
 class CheckEvidence(Record, frozen=True, kw_only=True):
     """Everything that one check of one model saw.
 
     ``short_drift`` is drift in the shorter of two windows. ``new_labels`` are as many as count: true ones, and the
     ``new_proxies`` (predictions that got only a proxy) at ``proxy_weight``. ``quality`` is about the rows that the
     check took in from the inbox, and ``quarantined`` counts the refused ones of them; ``None`` where it was not kept.
+    ``holdout`` is the champion's metric on the holdout that it was promoted by; ``estimated`` that of predictions whose
+    labels are missing.
     """
 
     model: str
@@ -134,6 +154,8 @@ class CheckEvidence(Record, frozen=True, kw_only=True):
     drift: DriftEvidence | None = None
     short_drift: DriftEvidence | None = None
     performance: PerformanceEvidence | None = None
+    estimated: EstimatedPerformance | None = None
+    holdout: Measure | None = None
     new_labels: int = 0
     new_proxies: int = 0
     proxy_weight: float = 1.0
@@ -142,13 +164,17 @@ class CheckEvidence(Record, frozen=True, kw_only=True):
 
 
 class TriggerResult(Record, frozen=True, kw_only=True):
-    """One trigger's answer in one check; ``window_hours`` is the length of the window it looked at, where it did."""
+    """One trigger's answer in one check; ``window_hours`` is the length of the window it looked at, where it did.
+
+    A ``warning`` asks for nothing: what was measured is on the bad side already, but not surely so, or only estimated.
+    """
 
     kind: str
     fired: bool
     sufficient: bool
     reason: str
     window_hours: int | None = None
+    warning: bool = False
 
 
 class GateResult(Record, frozen=True, kw_only=True):

@@ -151,6 +151,8 @@ class ModelSpec(Section):
         performance = triggers.get("performance", {} if isinstance(level, float) else None)
         if not isinstance(performance, Mapping):
             return triggers
+        if "max_drop" in performance:
+            return triggers
         return {**triggers, "performance": {"threshold": level, **performance}}
 
     @field_validator("gates", mode="before")
@@ -170,8 +172,10 @@ class ModelSpec(Section):
         faults = _subset_faults(triggers, info.data.get("features"))
         metric: MetricName | None = info.data.get("metric")
         if metric is not None and triggers.performance is not None:
-            wrong = out_of_range(metric, triggers.performance.threshold)
+            threshold, drop = triggers.performance.threshold, triggers.performance.max_drop
+            wrong = None if threshold is None else out_of_range(metric, threshold)
             faults += [Fault(("performance", "threshold"), wrong)] if wrong else []
+            faults += [] if drop is None else _too_large(metric, "max_drop", drop, section=("performance",))
         refuse(faults)
         return triggers
 
@@ -224,11 +228,11 @@ def _no_default(metric: MetricName | None, key: str) -> dict[str, Required]:
     return {key: Required(f"{metric} is in the unit of the labels, where no default fits")}
 
 
-def _too_large(metric: MetricName, key: str, difference: float) -> list[Fault]:
+def _too_large(metric: MetricName, key: str, difference: float, *, section: tuple[str, ...] = ()) -> list[Fault]:
     if METRICS[metric].high is None or difference < 1:
         return []
     message = f"got {difference:g}, expected a number below 1 such as 0.01; percentages are written as fractions"
-    return [Fault((key,), message)]
+    return [Fault((*section, key), message)]
 
 
 def _subset_faults(triggers: TriggersSpec, features: FeaturesSpec | None) -> list[Fault]:

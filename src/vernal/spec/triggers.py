@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from vernal.spec.base import Certainty, DefaultNote, Duration, Fraction, ListOf, Off, Rows, Section
 from vernal.spec.durations import format_duration
@@ -57,9 +57,24 @@ class ScheduleTrigger(Section):
 class PerformanceTrigger(Section):
     """Asks for a run when the live metric is worse than a threshold, with certainty."""
 
-    threshold: Annotated[float, DefaultNote("0.9 for accuracy; required for every other metric")] = Field(
+    threshold: Annotated[
+        float | None, DefaultNote("0.9 for accuracy; required for every other metric, unless there is `max_drop`")
+    ] = Field(
+        default=None,
         description="Worst acceptable value of the model's `metric` in production, in the metric's own unit.",
         examples=[0.85],
+    )
+    max_drop: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="How much worse than on the holdout that the champion was promoted by the metric may get, in its "
+        "own unit. Beside `threshold` either suffices to fire; in its place there is no threshold.",
+        examples=[0.03],
+    )
+    min_coverage: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="With labels for a smaller share of the matured predictions the answer is `insufficient`: those "
+        "that come may not be like the others. Answers to a sample count for all that they stand for.",
+        examples=[0.5],
     )
     window: Duration = Field(
         default=_WEEK,
@@ -73,6 +88,12 @@ class PerformanceTrigger(Section):
     min_rows: Rows = Field(
         default=200, description="With fewer labelled predictions the answer is `insufficient`, never `fine`."
     )
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.threshold is None and self.max_drop is None:
+            raise ValueError("found neither threshold nor max_drop, expected at least one of them")
+        return self
 
 
 class DriftTrigger(Section):

@@ -17,6 +17,7 @@ from vernal.errors import SampleError
 from vernal.stats.arrays import Floats, check_level, normal_quantile
 from vernal.stats.estimation import Estimate
 from vernal.stats.metrics import metric
+from vernal.stats.trees import Trees
 
 LOSSES = ("mae", "rmse")
 """The metrics that a model of the errors can estimate."""
@@ -28,13 +29,13 @@ _LEAST = 1e-9
 class LossModel(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A model of a regression's errors, absolute for ``mae`` and squared for ``rmse``, and how good it is.
 
-    ``parts`` are regressors, each fitted without one fold of the labelled rows, that predict errors up to a factor.
+    ``parts`` are trees, each fitted without one fold of the labelled rows, that predict errors up to a factor.
     ``scale`` is that factor on rows which they had not seen, so it corrects their bias; ``scale_error`` is its standard
     error. ``spread`` is how far a single error strays from its prediction, as a multiple of it.
     """
 
     metric: str
-    parts: tuple[Any, ...]
+    parts: tuple[Trees, ...]
     scale: float
     scale_error: float
     spread: float
@@ -182,7 +183,7 @@ def fit_loss_model(
     # In units of their mean, and never quite 0: trees on a log scale can stand neither tiny numbers nor only zeros.
     relative = np.maximum(error / mean, _LEAST) if mean else np.ones_like(error)
     fold = rng.permutation(truth.size) % folds
-    parts = tuple(_regressor().fit(table[fold != j], relative[fold != j]) for j in range(folds))
+    parts = tuple(Trees.of(_regressor().fit(table[fold != j], relative[fold != j])) for j in range(folds))
     unseen = np.empty_like(error)
     for j, part in enumerate(parts):
         unseen[fold == j] = part.predict(table[fold == j])

@@ -96,7 +96,7 @@ def test_nothing_yet_is_told_as_json(project: Path, vernal: Vernal) -> None:
         "route": None,
     }
     (standing,) = document(vernal("status", "--json", "--project", project))["models"]
-    assert (standing.pop("model"), standing.pop("quarantined")) == ("m", 0)
+    assert (standing.pop("model"), standing.pop("quarantined"), standing.pop("warnings")) == ("m", 0, [])
     assert set(standing.values()) == {None}
 
 

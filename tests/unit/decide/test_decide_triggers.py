@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vernal.decide.triggers import judge_performance, judge_schedule, judge_volume, next_due
+from vernal.decide.performance import judge_performance
+from vernal.decide.triggers import judge_schedule, judge_volume, next_due
 from vernal.records import (
     CheckEvidence,
     Measure,

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from vernal.adapters.lake import DeltaLake
-from vernal.decide.triggers import judge_performance, judge_volume
+from vernal.decide.performance import judge_performance
+from vernal.decide.triggers import judge_volume
 from vernal.errors import SampleError
 from vernal.observe.dataset import cut_dataset
 from vernal.observe.labelled import Labelled, labelled

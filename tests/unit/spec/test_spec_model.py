@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from vernal.records import Labels, Predictions
-from vernal.spec import METRICS, RESERVED_COLUMNS, ModelSpec
+from vernal.spec import METRICS, RESERVED_COLUMNS, ModelSpec, PerformanceTrigger
 from vernal.spec.metrics import Task, default_metric
 from vernal.stats.metrics import METRICS as COMPUTED
 
@@ -328,3 +328,48 @@ def test_metrics_of_a_policy_are_those_that_can_be_computed_for_the_same_tasks()
 
 def test_reserved_columns_are_those_of_the_lake() -> None:
     assert {*Predictions.ALL, *Labels.ALL} == RESERVED_COLUMNS
+
+
+def test_a_drop_from_its_own_evaluation_stands_in_for_a_threshold_or_beside_one() -> None:
+    alone = model(triggers={"performance": {"max_drop": 0.03}}).triggers.performance
+    beside = model(triggers={"performance": {"max_drop": 0.03, "threshold": 0.85}}).triggers.performance
+    other = model(
+        metric="roc_auc", gates={"floor": 0.6}, triggers={"performance": {"max_drop": 0.03}}
+    ).triggers.performance
+
+    assert alone is not None
+    assert beside is not None
+    assert other is not None
+    assert (alone.threshold, alone.max_drop) == (None, 0.03)
+    assert (beside.threshold, beside.max_drop) == (0.85, 0.03)
+    assert (other.threshold, other.max_drop) == (None, 0.03)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("max_drop", 3.0, "percentages are written as fractions"),
+        ("max_drop", 0.0, "triggers.performance.max_drop"),
+        ("min_coverage", 1.5, "triggers.performance.min_coverage"),
+    ],
+)
+def test_a_drop_or_coverage_that_cannot_be_is_refused(key: str, value: float, problem: str) -> None:
+    assert problem in refused(triggers={"performance": {key: value}})
+
+
+def test_a_performance_trigger_without_any_limit_is_refused() -> None:
+    with pytest.raises(ValidationError, match="neither threshold nor max_drop"):
+        PerformanceTrigger()
+
+
+@pytest.mark.parametrize(("proxy", "weight"), [("exclude", 0.0), ("include", 1.0), (0.25, 0.25)])
+def test_proxies_count_as_much_as_is_said(proxy: object, weight: float) -> None:
+    assert model(labels={"proxy": proxy}).labels.proxy_weight == weight
+    assert model().labels.proxy_weight == 0.0
+
+
+@pytest.mark.parametrize("proxy", [0, 1, 1.5, -0.5, "sometimes", True, None])
+def test_what_no_proxy_can_count_is_refused(proxy: object) -> None:
+    message = refused(labels={"proxy": proxy})
+    assert "labels.proxy" in message
+    assert "expected exclude, include, or a weight between 0 and 1" in message

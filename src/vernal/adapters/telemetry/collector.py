@@ -100,8 +100,8 @@ class StoreCollector(Collector):
             found["vernal_champion_since_timestamp_seconds"].add_metric([model, champion.version], since)
         for statistic, limit in _thresholds(spec.triggers.drift):
             found["vernal_drift_threshold"].add_metric([model, statistic], limit)
-        if spec.triggers.performance is not None:
-            threshold = spec.triggers.performance.threshold
+        threshold = None if spec.triggers.performance is None else spec.triggers.performance.threshold
+        if threshold is not None:
             found["vernal_live_metric_threshold"].add_metric([model, str(spec.metric)], threshold)
         last, check = self._last(system, state)
         if last is not None:
