@@ -60,6 +60,7 @@ def tables(kind: Kind) -> Iterator[str]:
     root = ROOTS[kind]
     definitions = schema.get("$defs", {})
     pending: list[tuple[str, Any, dict[str, Any]]] = [("", root, schema)]
+    places: dict[Any, str] = {}  # a kind of section that stands in several places is described in the first of them
     while pending:
         path, section, described = pending.pop(0)
         title = f"`{path}`" if path else "Top level"
@@ -71,8 +72,10 @@ def tables(kind: Kind) -> Iterator[str]:
             key = f"{path}.{name}" if path else name
             described_key = described["properties"][name]
             if inner is not None:
-                inside.append((key, inner, definitions[inner.__name__]))
-                values = f"[keys](#{kind}-{key.replace('.', '-')})" + (
+                if inner not in places:
+                    inside.append((key, inner, definitions[inner.__name__]))
+                place = places.setdefault(inner, key)
+                values = f"[keys](#{kind}-{place.replace('.', '-')})" + (
                     ", or `off`" if is_optional(described_key) else ""
                 )
                 values = f"list of {values}" if described_key.get("type") == "array" else values

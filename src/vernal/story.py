@@ -22,6 +22,7 @@ from vernal.records import (
     QualityEvidence,
     Record,
     Ruling,
+    ShadowRuling,
     Suppression,
     TriggerResult,
 )
@@ -128,6 +129,9 @@ def _of_check(check: Decision) -> Iterator[Paragraph]:
         told = tuple(_ruled(ruling))
         if told:
             yield Paragraph(about="What the policies made of it", sentences=told)
+    beside = tuple(_tried(name, shadow.ruling) for name, shadow in _shadows(check).items())
+    if beside:
+        yield Paragraph(about="What the shadow policies would have done", sentences=beside)
 
 
 def _read(stored: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - stored evidence, of the kind that is asked for
@@ -291,6 +295,23 @@ def _ruled(ruling: Ruling) -> Iterator[str]:
         yield f"{_listed(one.triggers)} {'was' if len(one.triggers) == 1 else 'were'} held back{until}: {_why(one)}."
     if ruling.supersedes is not None:
         yield f"This was an emergency, so it took the place of {ruling.supersedes}, which served nobody yet."
+
+
+def _shadows(check: Decision) -> dict[str, ShadowRuling]:
+    return msgspec.convert((check.evidence or {}).get("shadow", {}), dict[str, ShadowRuling])
+
+
+def _tried(name: str, ruling: Ruling) -> str:
+    match ruling.outcome:
+        case "requested":
+            return f"{name} would have asked for a run: {ruling.reason}."
+        case "suppressed":
+            reasons = "; ".join(one.reason for one in ruling.suppressions)
+            return f"{name} would have held {ruling.trigger} back: {reasons}."
+        case "insufficient":
+            return f"{name} could not have told."
+        case _:
+            return f"{name} would have stayed quiet."
 
 
 def _why(suppression: Suppression) -> str:

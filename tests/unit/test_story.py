@@ -20,6 +20,7 @@ from vernal.records import (
     QualityEvidence,
     RuleCount,
     Ruling,
+    ShadowRuling,
     Suppression,
     TriggerResult,
 )
@@ -308,6 +309,25 @@ def test_an_emergency_says_whose_place_it_took() -> None:
 
 def test_a_check_that_held_nothing_back_says_nothing_of_policies() -> None:
     assert about(told(ruled("healthy")), "What the policies made of it") == ()
+
+
+def test_what_each_shadow_policy_would_have_done_is_told_by_its_name() -> None:
+    held = Suppression(policy="cooldown", triggers=("drift",), reason="cooldown until noon")
+    rulings = {
+        "eager": Ruling(outcome="requested", reason="drift: x", trigger="drift"),
+        "held": Ruling(outcome="suppressed", reason="y", trigger="drift", suppressions=(held,)),
+        "blind": Ruling(outcome="insufficient", reason="z"),
+        "calm": Ruling(outcome="healthy", reason="z"),
+    }
+    shadows = {name: ShadowRuling(ruling=ruling).to_dict() for name, ruling in rulings.items()}
+    stored = {"policy": Ruling(outcome="healthy", reason="z").to_dict(), "shadow": shadows}
+    decision = Decision(model="fraud", at=NOON, kind="check", outcome="healthy", reason="", evidence=stored)
+    assert about(told(decision), "What the shadow policies would have done") == (
+        "eager would have asked for a run: drift: x.",
+        "held would have held drift back: cooldown until noon.",
+        "blind could not have told.",
+        "calm would have stayed quiet.",
+    )
 
 
 def test_how_long_it_has_been_so_and_when_retraining_was_last_asked_for() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -11,6 +11,7 @@ from vernal.act.messages import about_model
 from vernal.decide import policy, triggers
 from vernal.decide.cadence import next_check
 from vernal.decide.quality import held_against
+from vernal.decide.shadows import cron_after, judge_shadows, shadows_of
 from vernal.observe.check import observe
 from vernal.observe.windows import KEPT, lengths_of
 from vernal.records import CheckCommit, Decision, Ruling, RunRequest, TriggerKind
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from vernal.act.system import System
     from vernal.act.tally import IngestReport
     from vernal.observe.check import Observation
-    from vernal.records import ModelState, TriggerResult
+    from vernal.records import ModelState, ShadowRuling, TriggerResult
     from vernal.spec import ModelSpec
 
 
@@ -33,11 +34,12 @@ _CHECKS = 200
 
 
 class Judgement(NamedTuple):
-    """What a check saw, each trigger's answer, and what they ask for together."""
+    """What a check saw, each trigger's answer, and what they ask for together, and would by each shadow policy."""
 
     observation: Observation
     results: tuple[TriggerResult, ...]
     ruling: Ruling
+    shadows: dict[str, ShadowRuling]
 
 
 def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Judgement:
@@ -53,10 +55,12 @@ def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Jud
     evidence = observation.evidence.evolve(quarantined=arrived.quarantined, quality=arrived.quality)
     observation = observation._replace(evidence=evidence)
     results = triggers.judge(spec.triggers, observation.evidence, state)
-    situation = _situation(system, spec, state, now=now)
+    before = _evidence_before(system, state.model)
+    situation = _situation(system, spec, state, before, now=now)
     ruling = policy.rule(results, triggers=spec.triggers, policy=spec.policy, situation=situation)
     ruling = held_against(ruling, arrived.quality, max_refused_share=spec.quality.max_refused_share)
-    return Judgement(observation, results, ruling)
+    shadows = judge_shadows(spec.shadow, observation.evidence, situation, before=shadows_of(before))
+    return Judgement(observation, results, ruling, shadows)
 
 
 def check_model(system: System, state: ModelState) -> CheckCommit:
@@ -75,6 +79,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
             "evidence": observation.evidence.to_dict(),
             "triggers": [result.to_dict() for result in judgement.results],
             "policy": ruling.to_dict(),
+            "shadow": {name: shadow.to_dict() for name, shadow in judgement.shadows.items()},
         },
     )
     messages = []
@@ -99,7 +104,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         at=now,
         next_check_at=next_check(spec.model, every=spec.monitoring.every, now=now, spread=system.spread),
         profiled_version=observation.profiled_version,
-        cron_at=_cron_after(spec, judgement, state, now=now),
+        cron_at=cron_after(spec.triggers, judgement.results, ruling, since=state.cron_at, now=now),
         baseline_version=observation.baseline_version,
         hours=dict(observation.hours),
         decisions=(decision,),
@@ -111,25 +116,20 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
     )
 
 
-def _cron_after(spec: ModelSpec, judgement: Judgement, state: ModelState, *, now: datetime) -> datetime | None:
-    """Move the schedule's cursor, except past a suppressed due time, which stays due until it gets its run."""
-    if spec.triggers.schedule is None:
-        return None
-    fired = any(result.kind == TriggerKind.SCHEDULE and result.fired for result in judgement.results)
-    return state.cron_at if fired and judgement.ruling.outcome == "suppressed" else now
+def _situation(
+    system: System, spec: ModelSpec, state: ModelState, before: dict[str, Any], *, now: datetime
+) -> policy.Situation:
+    policies = (spec.policy, *(shadow.policy for shadow in spec.shadow))
+    breakers = [one.circuit_breaker for one in policies]
+    limit = _FURTHER + max((breaker.after for breaker in breakers if breaker is not None), default=0)
+    ruling = msgspec.convert(before["policy"], Ruling) if before else None
+    return policy.Situation(state=state, runs=system.store.runs(state.model, limit=limit), before=ruling, now=now)
 
 
-def _situation(system: System, spec: ModelSpec, state: ModelState, *, now: datetime) -> policy.Situation:
-    breaker = spec.policy.circuit_breaker
-    limit = _FURTHER if breaker is None else breaker.after + _FURTHER
-    runs = system.store.runs(state.model, limit=limit)
-    return policy.Situation(state=state, runs=runs, before=_ruling_before(system, state.model), now=now)
-
-
-def _ruling_before(system: System, model: str) -> Ruling | None:
-    """Return what the policies made of the last check that got as far as asking them."""
+def _evidence_before(system: System, model: str) -> dict[str, Any]:
+    """Return what the last check recorded that got as far as asking the policies."""
     for limit in (1, _CHECKS):
         for check in reversed(system.store.decisions(model, kind="check", limit=limit)):
             if check.evidence is not None and "policy" in check.evidence:
-                return msgspec.convert(check.evidence["policy"], Ruling)
-    return None
+                return check.evidence
+    return {}

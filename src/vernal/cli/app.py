@@ -26,6 +26,7 @@ from vernal.cli.retrain import retrain
 from vernal.cli.rollout import rollback, rollout
 from vernal.cli.runs import runs
 from vernal.cli.schema import schema
+from vernal.cli.shadow import shadow
 from vernal.cli.source import source
 from vernal.cli.status import status
 from vernal.cli.tick import tick
@@ -34,7 +35,7 @@ from vernal.cli.why import why
 
 VERBS = {
     "Start": (init, demo, schema),
-    "Look, changing nothing": (check, why, status, runs, rollout, approvals, source, compare, metrics),
+    "Look, changing nothing": (check, why, shadow, status, runs, rollout, approvals, source, compare, metrics),
     "Let Vernal work": (tick, up, ingest, outbox),
     "Decide yourself": (retrain, approve, reject, rollback),
 }

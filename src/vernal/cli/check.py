@@ -70,7 +70,7 @@ def _as_dict(judged: _Judged) -> dict[str, Any]:
     if judged.judgement is None:
         error = described(judged.error) if judged.error else None
         return {"model": judged.model, "outcome": "error", "error": error}
-    observation, results, ruling = judged.judgement
+    observation, results, ruling, shadows = judged.judgement
     return {
         "model": judged.model,
         "outcome": ruling.outcome,
@@ -78,6 +78,7 @@ def _as_dict(judged: _Judged) -> dict[str, Any]:
         "trigger": ruling.trigger,
         "triggers": [result.to_dict() for result in results],
         "policy": ruling.to_dict(),
+        "shadow": {name: shadow.to_dict() for name, shadow in shadows.items()},
         "evidence": observation.evidence.to_dict(),
         "inbox": judged.waiting,
     }
@@ -89,13 +90,15 @@ def _print(output: Output, judged: _Judged, *, first: bool) -> None:
     if judged.judgement is None:
         output.line(f"{judged.model}: error\n  {judged.error}")
         return
-    observation, results, ruling = judged.judgement
+    observation, results, ruling, shadows = judged.judgement
     output.line(f"{judged.model}: {ruling.outcome}")
     inbox = _inbox(judged.waiting, observation.evidence.quality)
     output.fields([*_measured(observation.evidence), ("inbox", inbox)])
     rows = [[result.kind, _answer(result), result.reason] for result in results]
     if rows:
         output.table(("trigger", "answer", "reason"), rows, indent="  ")
+    for name, shadow in shadows.items():
+        output.line(f"  Shadow policy {name}: {shadow.ruling.outcome} ({shadow.ruling.reason})")
     if ruling.outcome == "requested":
         output.line("  The next tick would request a run.")
     elif ruling.outcome == "suppressed":

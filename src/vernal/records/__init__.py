@@ -24,7 +24,7 @@ from vernal.records.governance import (
     MessageState,
 )
 from vernal.records.outbox import ChannelState, Delivery, DeliveryStatus, Routing, Settlement
-from vernal.records.policies import Ruling, Streak, Suppression
+from vernal.records.policies import Ruling, ShadowRuling, Streak, Suppression
 from vernal.records.quality import NewColumn, NullShare, QualityEvidence, RuleCount
 from vernal.records.runs import (
     TERMINAL_PHASES,
@@ -97,6 +97,7 @@ __all__ = [
     "RunRequest",
     "Samples",
     "Settlement",
+    "ShadowRuling",
     "Streak",
     "Suppression",
     "TrainingResult",

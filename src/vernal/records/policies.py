@@ -48,4 +48,15 @@ class Ruling(Record, frozen=True, kw_only=True):
     supersedes: str | None = None
 
 
-__all__ = ["Ruling", "Streak", "Suppression"]
+class ShadowRuling(Record, frozen=True, kw_only=True):
+    """What a shadow policy would have done in one check, and what it goes on from in the next.
+
+    ``cron_at`` is the moment up to which its schedule has been looked at, ``asked_at`` when it last would have asked.
+    """
+
+    ruling: Ruling
+    cron_at: datetime | None = None
+    asked_at: datetime | None = None
+
+
+__all__ = ["Ruling", "ShadowRuling", "Streak", "Suppression"]

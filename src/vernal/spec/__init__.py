@@ -15,6 +15,7 @@ from vernal.spec.quality import ExpectationSpec, QualitySpec
 from vernal.spec.rollout import RolloutSpec, StepSpec
 from vernal.spec.schema import json_schema
 from vernal.spec.secrets import SecretSpec
+from vernal.spec.shadow import ShadowSpec
 from vernal.spec.source import Source, SourceKind, SourceSpec, SourceTable
 from vernal.spec.triggers import DriftTrigger, PerformanceTrigger, ScheduleTrigger, TriggersSpec, VolumeTrigger
 
@@ -46,6 +47,7 @@ __all__ = [
     "RolloutSpec",
     "ScheduleTrigger",
     "SecretSpec",
+    "ShadowSpec",
     "Source",
     "SourceKind",
     "SourceSpec",

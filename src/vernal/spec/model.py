@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from vernal.spec.base import DefaultNote, Delay, Duration, Fault, Required, Section, refuse
+from vernal.spec.base import DefaultNote, Delay, Duration, Fault, ListOf, Required, Section, refuse
 from vernal.spec.durations import format_duration
 from vernal.spec.features import FeaturesSpec
 from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, TrainingSpec
@@ -17,6 +17,7 @@ from vernal.spec.metrics import DEFAULT_LEVEL, METRICS, MetricName, Task, defaul
 from vernal.spec.policy import PolicySpec
 from vernal.spec.quality import QualitySpec
 from vernal.spec.rollout import RolloutSpec
+from vernal.spec.shadow import ShadowSpec, faults_of, overlaid
 from vernal.spec.source import SourceSpec
 from vernal.spec.triggers import TriggersSpec
 from vernal.spec.wording import guess, shown
@@ -101,6 +102,12 @@ class ModelSpec(Section):
     policy: PolicySpec = Field(
         default=PolicySpec(), description="Which fired triggers are held back, and for how long."
     )
+    shadow: Annotated[tuple[ShadowSpec, ...], ListOf, Field(max_length=20)] = Field(
+        default=(),
+        description="Other triggers and policies to try: evaluated at every check on the same evidence and recorded, "
+        "they never act.",
+        examples=[[{"name": "tighter", "triggers": {"drift": {"psi": 0.1}}}]],
+    )
     training: TrainingSpec = Field(default=TrainingSpec(), description="How a candidate is trained.")
     gates: GatesSpec = Field(
         default_factory=_empty_section,
@@ -169,28 +176,35 @@ class ModelSpec(Section):
     @field_validator("triggers")
     @classmethod
     def _fit_the_model(cls, triggers: TriggersSpec, info: ValidationInfo) -> TriggersSpec:
-        faults = _subset_faults(triggers, info.data.get("features"))
-        metric: MetricName | None = info.data.get("metric")
-        if metric is not None and triggers.performance is not None:
-            threshold, drop = triggers.performance.threshold, triggers.performance.max_drop
-            wrong = None if threshold is None else out_of_range(metric, threshold)
-            faults += [Fault(("performance", "threshold"), wrong)] if wrong else []
-            faults += [] if drop is None else _too_large(metric, "max_drop", drop, section=("performance",))
-        refuse(faults)
+        refuse(_trigger_faults(triggers, info.data.get("features"), info.data.get("metric")))
         return triggers
 
     @field_validator("policy")
     @classmethod
     def _can_be_met(cls, policy: PolicySpec, info: ValidationInfo) -> PolicySpec:
-        triggers: TriggersSpec | None = info.data.get("triggers")
-        if triggers is not None and isinstance(policy.combine, int):
-            on = [name for name in TriggersSpec.model_fields if getattr(triggers, name) is not None]
-            if policy.combine > len(on):
-                found = f"got at_least: {policy.combine}, expected at most {len(on)}"
-                refuse(
-                    [Fault(("combine",), f"{found}: the triggers that are switched on are {', '.join(on) or 'none'}")]
-                )
+        refuse(_quorum_faults(policy, info.data.get("triggers")))
         return policy
+
+    @field_validator("shadow", mode="before")
+    @classmethod
+    def _beside_the_active(cls, shadow: object, info: ValidationInfo) -> object:
+        if not isinstance(shadow, Sequence) or isinstance(shadow, str):
+            return shadow
+        triggers, policy = info.data.get("triggers"), info.data.get("policy")
+        return [overlaid(one, triggers=triggers, policy=policy) for one in shadow]
+
+    @field_validator("shadow")
+    @classmethod
+    def _can_be_tried(cls, shadow: tuple[ShadowSpec, ...], info: ValidationInfo) -> tuple[ShadowSpec, ...]:
+        triggers: TriggersSpec | None = info.data.get("triggers")
+        faults = [] if triggers is None else faults_of(shadow, triggers)
+        for place, one in enumerate(shadow):
+            own = _trigger_faults(one.triggers, info.data.get("features"), info.data.get("metric"))
+            faults += [Fault((place, "triggers", *fault.at), fault.message) for fault in own]
+            wrong = _quorum_faults(one.policy, one.triggers)
+            faults += [Fault((place, "policy", *fault.at), fault.message) for fault in wrong]
+        refuse(faults)
+        return shadow
 
     @field_validator("gates")
     @classmethod
@@ -233,6 +247,26 @@ def _too_large(metric: MetricName, key: str, difference: float, *, section: tupl
         return []
     message = f"got {difference:g}, expected a number below 1 such as 0.01; percentages are written as fractions"
     return [Fault((*section, key), message)]
+
+
+def _trigger_faults(triggers: TriggersSpec, features: FeaturesSpec | None, metric: MetricName | None) -> list[Fault]:
+    faults = _subset_faults(triggers, features)
+    if metric is not None and triggers.performance is not None:
+        threshold, drop = triggers.performance.threshold, triggers.performance.max_drop
+        wrong = None if threshold is None else out_of_range(metric, threshold)
+        faults += [Fault(("performance", "threshold"), wrong)] if wrong else []
+        faults += [] if drop is None else _too_large(metric, "max_drop", drop, section=("performance",))
+    return faults
+
+
+def _quorum_faults(policy: PolicySpec, triggers: TriggersSpec | None) -> list[Fault]:
+    if triggers is None or not isinstance(policy.combine, int):
+        return []
+    on = [name for name in TriggersSpec.model_fields if getattr(triggers, name) is not None]
+    if policy.combine <= len(on):
+        return []
+    found = f"got at_least: {policy.combine}, expected at most {len(on)}"
+    return [Fault(("combine",), f"{found}: the triggers that are switched on are {', '.join(on) or 'none'}")]
 
 
 def _subset_faults(triggers: TriggersSpec, features: FeaturesSpec | None) -> list[Fault]:

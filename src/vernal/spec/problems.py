@@ -95,12 +95,20 @@ def default_note(field: FieldInfo) -> str | None:
 
 
 def keys_of(section: type[Section], above: Location = ()) -> Iterator[tuple[Location, FieldInfo]]:
-    """Yield every key of a section and of the sections inside it, with its location, in the order of declaration."""
+    """Yield every key of a section and of the sections inside it, with its location, in the order of declaration.
+
+    A kind of section that stands in several places is entered in the first of them.
+    """
+    yield from _keys(section, above, {section})
+
+
+def _keys(section: type[Section], above: Location, seen: set[type[Section]]) -> Iterator[tuple[Location, FieldInfo]]:
     for name, field in section.model_fields.items():
         yield (*above, name), field
         inner = section_of(field)
-        if inner is not None:
-            yield from keys_of(inner, (*above, name))
+        if inner is not None and inner not in seen:
+            seen.add(inner)
+            yield from _keys(inner, (*above, name), seen)
 
 
 def _explain(detail: ErrorDetails, root: type[Section]) -> Iterator[tuple[Location, str]]:
