@@ -19,11 +19,12 @@ from vernal.spec import load_project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vernal.act.events import EventQueue
     from vernal.act.health import Answer, Health
     from vernal.act.serve import Server
     from vernal.adapters.sources.table import Table
     from vernal.adapters.telemetry.metrics import ControllerMetrics, StoreMetrics
-    from vernal.ports import CostSource, Lake, Notifier
+    from vernal.ports import CostSource, EventSink, Lake, Notifier
     from vernal.spec import Project
 
 
@@ -76,10 +77,33 @@ def open_system(
             costs=costs or MeteredCost(project.spec.rates),
             notifier=FileNotifier(project.notifications_path),
             targets=_targets(project) if clock is None else {},
+            sinks=_sinks(project) if clock is None else {},
             owner=owner or f"{socket.gethostname()}:{os.getpid()}",
             patience_seconds=patience_seconds,
             spread=SPREAD if clock is None else 0.0,
         )
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_events(consumer: str, start: Path | None = None) -> Iterator[EventQueue]:
+    """Open the queue of events of the project in or above a folder, for a consumer of this name.
+
+    Parameters
+    ----------
+    consumer
+        Name under which it is remembered how far the consumer is.
+    start
+        Where to look for ``vernal.yaml``; the current folder by default.
+    """
+    from vernal.act.events import EventQueue
+    from vernal.adapters.state import open_store
+
+    project = load_project(start or Path.cwd())
+    store = open_store(project.state_url, project=project.spec.project)
+    try:
+        yield EventQueue(store, consumer, source=project.event_source)
     finally:
         store.close()
 
@@ -111,6 +135,16 @@ def _targets(project: Project) -> dict[str, Notifier]:
         target.name: AppriseNotifier(target, project=project.name, root=project.root)
         for target in project.spec.notifications.targets
     }
+
+
+def _sinks(project: Project) -> dict[str, EventSink]:
+    from vernal.adapters.events import KafkaSink, WebhookSink
+
+    events, source, root = project.spec.events, project.event_source, project.root
+    sinks: dict[str, EventSink] = {
+        webhook.name: WebhookSink(webhook, source=source, root=root) for webhook in events.webhooks
+    }
+    return sinks | {kafka.name: KafkaSink(kafka, source=source, root=root) for kafka in events.kafka}
 
 
 def _is_missing(state_url: str) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Decision,
         Delivery,
         DeliveryStatus,
+        Event,
         HourProfile,
         Lease,
         LedgerEntry,
@@ -178,15 +179,37 @@ class StateStore(Protocol):
         """Return messages of which it is not decided yet where they go, oldest first."""
         ...
 
+    def unrouted_events(self, *, limit: int) -> tuple[Event, ...]:
+        """Return events of which it is not decided yet where they go, in order."""
+        ...
+
+    def events(self, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:
+        """Return the events behind a number, in order.
+
+        Numbers rise without gaps in the order of commits: an event never appears below one that was read before.
+        """
+        ...
+
+    def acknowledged(self, consumer: str) -> int:
+        """Return up to which number a consumer has acknowledged, 0 for one that never did."""
+        ...
+
+    def acknowledge(self, consumer: str, seq: int) -> int:
+        """Note that a consumer is done with all events up to a number, which never goes back; return how far it is.
+
+        Raises :class:`~vernal.errors.StoreError` for a number that no event has yet.
+        """
+        ...
+
     def channels(self) -> tuple[ChannelState, ...]:
         """Return what is remembered of channels, by name; a channel of which nothing is remembered is left out."""
         ...
 
     def route(self, routing: Routing) -> bool:
-        """Write where messages go: one delivery per channel and message, and what the channels remember of it.
+        """Write where messages and events go: one delivery per channel and item, and what the channels remember of it.
 
-        Returns false, with nothing written, when another worker has routed one of the messages or changed one of the
-        memories since they were read.
+        Returns false, with nothing written, when another worker has routed one of them or changed one of the memories
+        since they were read.
         """
         ...
 
@@ -492,10 +515,19 @@ class Notifier(Protocol):
         ...
 
 
+class EventSink(Protocol):
+    """Passes events on to another system; may be asked to pass on the same one again, under the same id."""
+
+    def send(self, event: Event) -> None:
+        """Pass on one event or raise; :class:`~vernal.errors.DeliveryError` tells what a further attempt is worth."""
+        ...
+
+
 __all__ = [
     "CostSource",
     "CountedHours",
     "Datasets",
+    "EventSink",
     "Lake",
     "ModelLoader",
     "NewRows",

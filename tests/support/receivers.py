@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,10 +34,11 @@ class Answer:
 class Receiver:
     """A server that can be stopped and started again on the same port."""
 
-    def __init__(self, answer: Callable[[Request], Answer] | None = None) -> None:
+    def __init__(self, answer: Callable[[Request], Answer] | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self.got: list[Request] = []
         self.answer = answer or (lambda _request: Answer())
         self.port = 0
+        self._tls = tls
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
@@ -61,6 +63,8 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = True
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
@@ -76,9 +80,11 @@ class Receiver:
 
 
 @contextmanager
-def receiving(answer: Callable[[Request], Answer] | None = None) -> Iterator[Receiver]:
+def receiving(
+    answer: Callable[[Request], Answer] | None = None, *, tls: ssl.SSLContext | None = None
+) -> Iterator[Receiver]:
     """Run a receiver for as long as the block lasts."""
-    receiver = Receiver(answer)
+    receiver = Receiver(answer, tls=tls)
     receiver.start()
     try:
         yield receiver

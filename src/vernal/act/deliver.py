@@ -10,6 +10,7 @@ from vernal.act.messages import CHAMPION_KINDS
 from vernal.clock import monotonic
 from vernal.decide import alerts
 from vernal.decide.delivery import after_failure, given_up
+from vernal.decide.events import asked_for
 from vernal.errors import DeliveryError, VernalError
 from vernal.records import ChannelState, DeliveryStatus, MessageState, Routing, Settlement
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from vernal.act.system import System
-    from vernal.ports import Notifier
-    from vernal.records import Delivery, Message
+    from vernal.ports import EventSink, Notifier
+    from vernal.records import Delivery, Event, Message
 
     Send = Callable[[Delivery], None]
 
@@ -49,15 +50,19 @@ def _route(system: System) -> None:
     """Decide where new messages go; another worker that does the same at this moment does it for both."""
     while True:
         messages = system.store.unrouted_messages(limit=ROUTED_AT_ONCE)
-        routing = _routing(system, messages)
-        if not (routing.message_ids or routing.deliveries or routing.memories):
+        events = system.store.unrouted_events(limit=ROUTED_AT_ONCE)
+        routing = _routing(system, messages, events)
+        if not (routing.message_ids or routing.event_seqs or routing.deliveries or routing.memories):
             return
         if not system.store.route(routing):
             return
 
 
-def _routing(system: System, messages: Sequence[Message]) -> Routing:
-    """Return where messages go: to the file what is new, to each target what its policy lets through now."""
+def _routing(system: System, messages: Sequence[Message], events: Sequence[Event]) -> Routing:
+    """Return where messages and events go.
+
+    To the file what is new, to each target what its policy lets through now, to each sink what it asked for.
+    """
     deliveries = [(channel, message) for message in messages for channel in _fixed_channels(message)]
     memories = []
     known = {state.name: state for state in system.store.channels()} if system.targets else {}
@@ -76,6 +81,13 @@ def _routing(system: System, messages: Sequence[Message]) -> Routing:
     return Routing(
         message_ids=tuple(message.id for message in messages),
         deliveries=tuple(deliveries),
+        event_seqs=tuple(event.seq for event in events),
+        event_deliveries=tuple(
+            (event_channel(sink.name), event)
+            for event in events
+            for sink in system.project.spec.events.sinks
+            if sink.name in system.sinks and asked_for(sink.types, sink.models, event)
+        ),
         memories=tuple(memories),
     )
 
@@ -83,6 +95,11 @@ def _routing(system: System, messages: Sequence[Message]) -> Routing:
 def alert_channel(target: str) -> str:
     """Return the channel of a notification target."""
     return f"alert:{target}"
+
+
+def event_channel(sink: str) -> str:
+    """Return the channel of a sink of events."""
+    return f"event:{sink}"
 
 
 def memory_of(state: ChannelState | None) -> alerts.Memory:
@@ -98,17 +115,22 @@ def _fixed_channels(message: Message) -> Iterator[str]:
 
 
 def _senders(system: System) -> Mapping[str, Send]:
-    senders: dict[str, Send] = {
-        FILE: lambda delivery: system.notifier.send(delivery.message),
-        REGISTRY: lambda delivery: _mirror_champion(system, delivery.message.model),
-    }
+    senders: dict[str, Send] = {FILE: partial(_tell, system.notifier), REGISTRY: partial(_mirror_champion, system)}
     for name, notifier in system.targets.items():
         senders[alert_channel(name)] = partial(_tell, notifier)
+    for name, sink in system.sinks.items():
+        senders[event_channel(name)] = partial(_pass_on, sink)
     return senders
 
 
 def _tell(notifier: Notifier, delivery: Delivery) -> None:
-    notifier.send(delivery.message)
+    if delivery.message is not None:
+        notifier.send(delivery.message)
+
+
+def _pass_on(sink: EventSink, delivery: Delivery) -> None:
+    if delivery.event is not None:
+        sink.send(delivery.event)
 
 
 def _no_such_channel(delivery: Delivery) -> None:
@@ -118,7 +140,8 @@ def _no_such_channel(delivery: Delivery) -> None:
     )
 
 
-def _mirror_champion(system: System, model: str) -> None:
+def _mirror_champion(system: System, delivery: Delivery) -> None:
+    model = delivery.message.model if delivery.message is not None else ""
     champion = system.store.model(model).champion
     if champion is not None:
         system.registry.set_alias(model, "champion", champion.version)

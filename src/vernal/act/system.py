@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vernal.clock import Clock
-    from vernal.ports import CostSource, Datasets, Lake, Notifier, Registry, StateStore, Trainer
+    from vernal.ports import CostSource, Datasets, EventSink, Lake, Notifier, Registry, StateStore, Trainer
     from vernal.spec import Project
 
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class System:
     """A project with its adapters.
 
-    ``notifier`` gets every message; ``targets`` are those of the project's notifications that are told of anything, by
-    name. A replay has none: it must not alarm anybody.
+    ``notifier`` gets every message; ``targets`` are those of the project's notifications that are told of anything, and
+    ``sinks`` those of its events, by name. A replay has none: it must not alarm anybody.
 
     ``patience_seconds`` is how long a tick follows a training job before it comes back later; ``None`` follows it to
     its end. ``spread`` is the share of ``monitoring.every`` over which the checks of the models are spread
@@ -38,6 +38,7 @@ class System:
     costs: CostSource
     notifier: Notifier
     targets: Mapping[str, Notifier] = field(default_factory=dict)
+    sinks: Mapping[str, EventSink] = field(default_factory=dict)
     owner: str
     lease: timedelta = timedelta(seconds=60)
     patience_seconds: float | None = None

@@ -14,6 +14,7 @@ from vernal.cli.approvals import approvals, approve, reject
 from vernal.cli.check import check
 from vernal.cli.compare import compare
 from vernal.cli.demo import demo
+from vernal.cli.events import events
 from vernal.cli.ingest import ingest
 from vernal.cli.init import init
 from vernal.cli.labels import labels
@@ -35,7 +36,7 @@ from vernal.cli.why import why
 
 VERBS = {
     "Start": (init, demo, schema),
-    "Look, changing nothing": (check, why, shadow, status, runs, rollout, approvals, source, compare, metrics),
+    "Look, changing nothing": (check, why, shadow, status, runs, rollout, approvals, source, compare, metrics, events),
     "Let Vernal work": (tick, up, ingest, outbox),
     "Decide yourself": (retrain, approve, reject, rollback),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,14 +14,17 @@ from vernal.cli.reporting import FAILED
 from vernal.cli.text import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vernal.act.system import System
     from vernal.decide.alerts import Memory
-    from vernal.records import Message
+    from vernal.records import Event, Message
     from vernal.spec import TargetSpec
 
 Target = Annotated[str | None, typer.Argument(metavar="[TARGET]", help="A target of vernal.yaml; by default all.")]
+Receiver = Annotated[
+    str | None, typer.Argument(metavar="[TARGET]", help="A target, or event:NAME for a sink of events; by default all.")
+]
 
 
 def listed(target: Target = None, as_json: AsJson = False, project: ProjectFolder = None) -> None:
@@ -44,10 +48,10 @@ def listed(target: Target = None, as_json: AsJson = False, project: ProjectFolde
     output.table(columns, [_row(one) for one in documents])
 
 
-def tried(target: Target = None, as_json: AsJson = False, project: ProjectFolder = None) -> None:
+def tried(target: Receiver = None, as_json: AsJson = False, project: ProjectFolder = None) -> None:
     """Send a test message now, past all rules of when to send, and say whether it was taken.
 
-    Exits with 1 if it was not.
+    Sinks of events get an event of the type `dev.vernal.test`. Exits with 1 if one was not taken.
     """
     from vernal.bootstrap import open_system
     from vernal.errors import VernalError
@@ -55,10 +59,9 @@ def tried(target: Target = None, as_json: AsJson = False, project: ProjectFolder
     output = Output(as_json=as_json)
     results: list[dict[str, str | None]] = []
     with open_system(project, read_only=True) as system:
-        message = _message(system)
-        for name in _chosen(system, target):
+        for name, send in _senders(system, target).items():
             try:
-                system.targets[name].send(message)
+                send()
             except VernalError as error:
                 results.append({"target": name, "error": error.message, "hint": error.hint})
             else:
@@ -71,7 +74,7 @@ def tried(target: Target = None, as_json: AsJson = False, project: ProjectFolder
             hint = f"\nHint: {result['hint']}" if result["hint"] else ""
             warn(f"Error: {result['error']}{hint}")
     if not results:
-        output.line("Nobody is told: vernal.yaml has no notifications.targets.")
+        output.line("Nobody is told: vernal.yaml has neither notifications.targets nor sinks of events.")
     if any(result["error"] for result in results):
         raise typer.Exit(FAILED)
 
@@ -89,6 +92,41 @@ def _chosen(system: System, target: str | None) -> Mapping[str, TargetSpec]:
         known = ", ".join(targets) or "none"
         raise ProjectError(f"found no target {target!r} in notifications.targets, expected one of: {known}")
     return {target: targets[target]}
+
+
+def _senders(system: System, target: str | None) -> Mapping[str, Callable[[], None]]:
+    from vernal.act.deliver import event_channel
+    from vernal.errors import ProjectError
+
+    message, event = _message(system), _event(system)
+    senders: dict[str, Callable[[], None]] = {
+        name: partial(notifier.send, message) for name, notifier in system.targets.items()
+    }
+    senders |= {event_channel(name): partial(sink.send, event) for name, sink in system.sinks.items()}
+    if target is None:
+        return senders
+    if target not in senders:
+        known = ", ".join(senders) or "none"
+        raise ProjectError(f"found no target {target!r} in vernal.yaml, expected one of: {known}")
+    return {target: senders[target]}
+
+
+def _event(system: System) -> Event:
+    from uuid import uuid4
+
+    from vernal.decide.events import TEST, TEST_SCHEMA
+    from vernal.records import Event
+
+    return Event(
+        seq=0,
+        id=uuid4().hex,
+        type=TEST,
+        at=system.clock.now(),
+        model=next(iter(system.project.models), "test"),
+        run_id=None,
+        schema=TEST_SCHEMA,
+        data={},
+    )
 
 
 def _message(system: System) -> Message:

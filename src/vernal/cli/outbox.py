@@ -63,7 +63,7 @@ def outbox(
     if not found:
         output.line("Nothing waits and nothing failed." if not everything else "The outbox is empty.")
         return
-    columns = ("channel", "id", "status", "attempts", "queued", "next try", "title", "last error")
+    columns = ("channel", "id", "status", "attempts", "queued", "next try", "about", "last error")
     output.table(columns, [_row(one, now) for one in found])
 
 
@@ -76,6 +76,12 @@ def _as_dict(delivery: Delivery) -> dict[str, Any]:
     return {"id": delivery.id} | {key: facts[key] for key in facts if key not in {"number", "owner"}}
 
 
+def _about(delivery: Delivery) -> str:
+    if delivery.message is not None:
+        return delivery.message.title
+    return f"{delivery.event.model}: {delivery.event.type}" if delivery.event is not None else NOTHING
+
+
 def _row(delivery: Delivery, now: datetime) -> list[str]:
     waits = delivery.ended_at is None
     return [
@@ -85,6 +91,6 @@ def _row(delivery: Delivery, now: datetime) -> list[str]:
         str(delivery.attempts),
         relative(delivery.queued_at, now),
         due(delivery.due_at, now) if waits else NOTHING,
-        delivery.message.title,
+        _about(delivery),
         delivery.last_error or NOTHING,
     ]

@@ -1,6 +1,7 @@
 """Frozen facts that the parts of Vernal hand to each other."""
 
 from vernal.records.base import Record
+from vernal.records.events import ChampionData, CheckData, Event, EventData, Happening, RolloutData, RunData
 from vernal.records.evidence import (
     CheckEvidence,
     DriftEvidence,
@@ -57,8 +58,10 @@ __all__ = [
     "ApprovalStatus",
     "AuditEntry",
     "Champion",
+    "ChampionData",
     "ChannelState",
     "CheckCommit",
+    "CheckData",
     "CheckEvidence",
     "Cost",
     "Decision",
@@ -66,8 +69,11 @@ __all__ = [
     "DeliveryStatus",
     "DriftEvidence",
     "EstimatedPerformance",
+    "Event",
+    "EventData",
     "FeatureDrift",
     "GateResult",
+    "Happening",
     "HourProfile",
     "Labels",
     "Lease",
@@ -86,6 +92,7 @@ __all__ = [
     "Quarantine",
     "Record",
     "Resolutions",
+    "RolloutData",
     "RolloutEvidence",
     "RolloutState",
     "Route",
@@ -93,6 +100,7 @@ __all__ = [
     "RuleCount",
     "Ruling",
     "Run",
+    "RunData",
     "RunFacts",
     "RunRequest",
     "Samples",

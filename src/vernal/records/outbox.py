@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from vernal.records.base import Record
+from vernal.records.events import Event
 from vernal.records.governance import Message
 
 
@@ -18,7 +19,7 @@ class DeliveryStatus(StrEnum):
 
 
 class Delivery(Record, frozen=True, kw_only=True):
-    """One message on its way through one channel.
+    """One message or one event on its way through one channel.
 
     Times are the store's machine time. ``queued_at`` is when it was put into the outbox, or asked for again;
     ``attempts`` counts claims since then, the current one included. ``last_error`` says why the last attempt failed.
@@ -26,7 +27,8 @@ class Delivery(Record, frozen=True, kw_only=True):
 
     number: int
     channel: str
-    message: Message
+    message: Message | None
+    event: Event | None = None
     status: DeliveryStatus
     queued_at: datetime
     due_at: datetime
@@ -37,8 +39,8 @@ class Delivery(Record, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """The message's id, the same at every attempt."""
-        return self.message.id
+        """The id of the message or event, the same at every attempt."""
+        return self.message.id if self.message is not None else self.event.id if self.event is not None else ""
 
 
 class Settlement(Record, frozen=True, kw_only=True):
@@ -70,14 +72,17 @@ class ChannelState(Record, frozen=True, kw_only=True):
 
 
 class Routing(Record, frozen=True, kw_only=True):
-    """Where some messages go, written in one transaction or not at all.
+    """Where some messages and events go, written in one transaction or not at all.
 
     ``deliveries`` are pairs of a channel's name and a message, which may also be one that was made up on the way, such
-    as a summary. ``memories`` replaces what was remembered of channels whose version is still the one given.
+    as a summary; ``event_deliveries`` are pairs of a channel's name and an event. ``memories`` replaces what was
+    remembered of channels whose version is still the one given.
     """
 
     message_ids: tuple[str, ...]
     deliveries: tuple[tuple[str, Message], ...]
+    event_seqs: tuple[int, ...] = ()
+    event_deliveries: tuple[tuple[str, Event], ...] = ()
     memories: tuple[ChannelState, ...] = ()
 
 

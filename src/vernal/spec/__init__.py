@@ -1,6 +1,7 @@
 """What was asked for: the project file and the model files, as frozen and checked values."""
 
 from vernal.spec.durations import format_duration, parse_duration
+from vernal.spec.events import EventsSpec, KafkaSpec, WebhookSpec
 from vernal.spec.features import RESERVED_COLUMNS, FeaturesSpec
 from vernal.spec.governance import ApprovalSpec, GatesSpec, ModelBudgetSpec, TrainingSpec
 from vernal.spec.labels import LabelsSpec
@@ -26,9 +27,11 @@ __all__ = [
     "ApprovalSpec",
     "CircuitBreakerSpec",
     "DriftTrigger",
+    "EventsSpec",
     "ExpectationSpec",
     "FeaturesSpec",
     "GatesSpec",
+    "KafkaSpec",
     "LabelsSpec",
     "MetricName",
     "ModelBudgetSpec",
@@ -58,6 +61,7 @@ __all__ = [
     "TrainingSpec",
     "TriggersSpec",
     "VolumeTrigger",
+    "WebhookSpec",
     "find_project",
     "format_duration",
     "json_schema",

@@ -76,6 +76,11 @@ class Project:
         return self.root / self.spec.notifications.file
 
     @property
+    def event_source(self) -> str:
+        """The ``source`` of the project's CloudEvents."""
+        return self.spec.events.source or f"/vernal/{self.name}"
+
+    @property
     def jobs_path(self) -> Path:
         """Folder of training jobs."""
         return self.home / "jobs"

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from vernal.spec.base import Fraction, ListOf, LocalPath, Money, Section
+from vernal.spec.events import EventsSpec
 from vernal.spec.notifications import NotificationsSpec
 from vernal.spec.source import SourceDefaults
 from vernal.spec.wording import shown
@@ -104,3 +105,4 @@ class ProjectSpec(Section):
     budget: ProjectBudgetSpec = Field(default=ProjectBudgetSpec(), description="What all models may spend together.")
     rates: RatesSpec = Field(default=RatesSpec(), description="What computing costs.")
     notifications: NotificationsSpec = Field(default=NotificationsSpec(), description="Where alerts go.")
+    events: EventsSpec = Field(default=EventsSpec(), description="Where events for other systems go.")

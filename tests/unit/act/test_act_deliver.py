@@ -164,6 +164,7 @@ def test_one_that_nobody_survives_ends_without_being_tried_for_ever(world: loopw
 def test_a_channel_that_is_no_longer_configured_keeps_what_it_has(world: loopworld.World) -> None:
     told(world, "m1")
     (one,) = world.system.store.deliveries()
+    assert one.message is not None
     pairs = (("fax", one.message),)
     assert world.system.store.route(Routing(message_ids=(), deliveries=pairs))
     errors: list[str] = []

@@ -78,10 +78,20 @@ def test_a_target_that_does_not_take_it_is_an_error_without_its_url(
 
 def test_a_target_that_there_is_not_is_an_error(receiver: Receiver, project: Path, vernal: Vernal) -> None:
     assert error_of(vernal("notify", "test", "fax", "--json", "--project", project))["message"] == (
-        "found no target 'fax' in notifications.targets, expected one of: chat, pager"
+        "found no target 'fax' in vernal.yaml, expected one of: chat, pager"
     )
 
 
 def test_without_targets_it_says_where_alerts_go(project: Path, vernal: Vernal) -> None:
     assert "Alerts go to the notifications file" in vernal("notify", "list", "--project", project).stdout
     assert vernal("notify", "test", "--project", project).exit_code == 0
+
+
+def test_sinks_of_events_are_tried_too(
+    receiver: Receiver, project: Path, vernal: Vernal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = f"{{name: erp, url: 'http://{receiver.place}/erp', secret: {{env: HOOK_SECRET}}}}"
+    (project / "vernal.yaml").write_text(f"{loopworld.PROJECT}events: {{webhooks: [{hook}]}}\n")
+    monkeypatch.setenv("HOOK_SECRET", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+    assert vernal("notify", "test", "event:erp", "--project", project).stdout == "event:erp: taken\n"
+    assert [request.json["type"] for request in receiver.got] == ["dev.vernal.test"]

@@ -39,7 +39,7 @@ def test_it_lists_what_waits_and_what_failed(stuck: Path, vernal: Vernal) -> Non
     told = vernal("outbox", "--project", stuck).stdout.splitlines()
     assert told[0].startswith("event:erp is closed since ")
     assert told[0].endswith(" UTC: gone")
-    assert told[1].split() == ["channel", "id", "status", "attempts", "queued", "next", "try", "title", "last", "error"]
+    assert told[1].split() == ["channel", "id", "status", "attempts", "queued", "next", "try", "about", "last", "error"]
     assert [line.split()[:4] for line in told[2:]] == [
         ["alert:mail", "m-1:failed", "failed", "1"],
         ["alert:chat", "m-1:failed", "waiting", "1"],
@@ -55,6 +55,7 @@ def test_it_is_json_for_machines(stuck: Path, vernal: Vernal) -> None:
         "id",
         "channel",
         "message",
+        "event",
         "status",
         "queued_at",
         "due_at",

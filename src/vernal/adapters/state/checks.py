@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from vernal.adapters.state import audit, schema
+from vernal.adapters.state import audit, events, schema
 from vernal.adapters.state.claims import give_back
 from vernal.adapters.state.effects import write_decisions, write_messages
 from vernal.adapters.state.engine import insert_new, upsert
-from vernal.adapters.state.rows import columns
+from vernal.adapters.state.rows import columns, decision_record
+from vernal.decide.events import check_ended, run_opened
 from vernal.errors import NotFoundError, OpenRunError, StoreError
 from vernal.records import Decision, Phase, Run, RunFacts, Suppression
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from vernal.records import CheckCommit, Message, ModelState, RunRequest, WindowProfile, WindowPurpose
+    from vernal.records import CheckCommit, Happening, Message, ModelState, RunRequest, WindowProfile, WindowPurpose
 
 
 def sync_models(connection: sa.Connection, names: Sequence[str], *, now: datetime) -> None:
@@ -29,6 +30,7 @@ def sync_models(connection: sa.Connection, names: Sequence[str], *, now: datetim
 
 def commit_check(connection: sa.Connection, state: ModelState, commit: CheckCommit) -> Run | None:
     """Write a check, release the model, and open the run it asks for unless there is one."""
+    previous = _last_check(connection, state.model)
     give_back(
         connection,
         state,
@@ -41,15 +43,18 @@ def commit_check(connection: sa.Connection, state: ModelState, commit: CheckComm
     _write_windows(connection, state.model, commit.windows, purpose="running")
     write_decisions(connection, commit.decisions)
     write_messages(connection, commit.messages)
+    seen = check_ended(commit.decisions, previous)
     if commit.request is None:
+        events.append(connection, seen)
         return None
     blocking = open_run(connection, state.model)
     if blocking is not None:
         write_decisions(connection, [_suppressed(commit.request, blocking)])
+        events.append(connection, seen)
         return None
     if commit.windows:
         _write_windows(connection, state.model, commit.windows, purpose="last_run")
-    return _open(connection, commit.request)
+    return _open(connection, commit.request, also=seen)
 
 
 def release_check(
@@ -61,9 +66,11 @@ def release_check(
     messages: Sequence[Message],
 ) -> None:
     """Give up a claimed check, keeping its attempt count."""
+    previous = _last_check(connection, state.model)
     give_back(connection, state, next_check_at=next_check_at)
     write_decisions(connection, [decision])
     write_messages(connection, messages)
+    events.append(connection, check_ended([decision], previous))
 
 
 def request_run(connection: sa.Connection, request: RunRequest) -> Run:
@@ -108,7 +115,7 @@ def open_run(connection: sa.Connection, model: str) -> sa.Row[Any, Any] | None:
     ).one_or_none()
 
 
-def _open(connection: sa.Connection, request: RunRequest) -> Run:
+def _open(connection: sa.Connection, request: RunRequest, *, also: Sequence[Happening] = ()) -> Run:
     newest = sa.select(sa.func.coalesce(sa.func.max(schema.run.c.number), 0)).where(schema.run.c.model == request.model)
     number = connection.execute(newest).scalar_one() + 1
     run = Run(
@@ -134,6 +141,7 @@ def _open(connection: sa.Connection, request: RunRequest) -> Run:
         model=run.model, run_id=run.id, at=request.at, kind="run", outcome="requested", reason=request.reason
     )
     write_decisions(connection, [opened])
+    events.append(connection, (*also, *run_opened(run)))
     audit.append(
         connection,
         audit.Action(
@@ -147,6 +155,13 @@ def _open(connection: sa.Connection, request: RunRequest) -> Run:
         ),
     )
     return run
+
+
+def _last_check(connection: sa.Connection, name: str) -> Decision | None:
+    table = schema.decision
+    newest = sa.select(table).where(table.c.model == name, table.c.kind == "check")
+    row = connection.execute(newest.order_by(table.c.at.desc(), table.c.number.desc()).limit(1)).mappings().first()
+    return None if row is None else decision_record(row)
 
 
 def _suppressed(request: RunRequest, blocking: sa.Row[Any, Any]) -> Decision:

@@ -108,6 +108,7 @@ def _bring_up_to_date(database: Database, project: str) -> None:
             "created_at": connection.scalar(sa.select(machine_time(connection))),
             "audit_seq": 0,
             "audit_hash": GENESIS,
+            "event_seq": 0,
         }
         insert_new(connection, schema.store, [row], key="id")
 

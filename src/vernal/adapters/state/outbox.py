@@ -48,13 +48,26 @@ def route(connection: sa.Connection, routing: Routing) -> None:
     )
     if routing.message_ids and connection.execute(routed).rowcount != len(set(routing.message_ids)):
         raise _overtaken()
+    event = schema.event
+    passed_on = (
+        sa.update(event).where(event.c.seq.in_(routing.event_seqs), event.c.routed_at.is_(None)).values(routed_at=now)
+    )
+    if routing.event_seqs and connection.execute(passed_on).rowcount != len(set(routing.event_seqs)):
+        raise _overtaken()
     for memory in routing.memories:
         _remember(connection, memory)
-    if not routing.deliveries:
+    if not (routing.deliveries or routing.event_deliveries):
         return
     moment = connection.execute(sa.select(now)).scalar_one()
     fresh = {"status": _WAITING, "queued_at": moment, "due_at": moment, "attempts": 0, "last_error": ""}
-    rows = [{"channel": name, "message_id": told.id, "message": told} | fresh for name, told in routing.deliveries]
+    rows = [
+        {"channel": name, "message_id": told.id, "message": told, "event": None} | fresh
+        for name, told in routing.deliveries
+    ]
+    rows += [
+        {"channel": name, "message_id": told.id, "message": None, "event": told} | fresh
+        for name, told in routing.event_deliveries
+    ]
     added = insert(connection, schema.delivery).on_conflict_do_nothing(index_elements=["channel", "message_id"])
     connection.execute(added, rows)
 

@@ -14,6 +14,7 @@ from vernal.records import (
     Decision,
     Delivery,
     DeliveryStatus,
+    Event,
     LedgerEntry,
     Message,
     MessageState,
@@ -69,6 +70,11 @@ def channel_state(row: RowMapping) -> ChannelState:
     return ChannelState(**_fields(ChannelState, row))
 
 
+def event_record(row: RowMapping) -> Event:
+    """Return the event of a row of ``vernal_event``."""
+    return Event(**_fields(Event, row))
+
+
 def columns(record: Record) -> dict[str, Any]:
     """Return a record's fields as column values; enumerations are text."""
     return {
@@ -86,6 +92,7 @@ __all__ = [
     "columns",
     "decision_record",
     "delivery_record",
+    "event_record",
     "ledger_entry",
     "message_record",
     "model_state",

@@ -10,9 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from vernal.adapters.state.types import JsonText, Money, RecordText, RowNumber, UtcDateTime
-from vernal.records import TERMINAL_PHASES, Champion, Message, Route, RunFacts
+from vernal.records import TERMINAL_PHASES, Champion, Event, Message, Route, RunFacts
 
-SCHEMA_VERSION: Final = "0004"
+SCHEMA_VERSION: Final = "0005"
 """The newest migration's revision; revisions are numbers, so an older store can be told from a newer one."""
 
 VERSION_TABLE: Final = "vernal_version"
@@ -41,6 +41,8 @@ store = sa.Table(
     # The head of the audit chain: whoever appends locks this row, and a cut-off tail is noticed.
     sa.Column("audit_seq", sa.BigInteger, nullable=False),
     sa.Column("audit_hash", sa.Text, nullable=False),
+    # The newest event's number, under the same lock: events are numbered in the order of commits, without gaps.
+    sa.Column("event_seq", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 model = sa.Table(
@@ -153,6 +155,34 @@ message = sa.Table(
     ),
 )
 
+event = sa.Table(
+    "vernal_event",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text),
+    sa.Column("schema", sa.Text, nullable=False),
+    sa.Column("data", JsonText, nullable=False),
+    sa.Column("routed_at", UtcDateTime),
+    sa.Index(
+        "ix_vernal_event_unrouted",
+        "seq",
+        sqlite_where=sa.text("routed_at IS NULL"),
+        postgresql_where=sa.text("routed_at IS NULL"),
+    ),
+)
+
+consumer = sa.Table(
+    "vernal_consumer",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("cursor", sa.BigInteger, nullable=False),
+    sa.Column("acknowledged_at", UtcDateTime, nullable=False),
+)
+
 channel = sa.Table(
     "vernal_channel",
     metadata,
@@ -168,9 +198,10 @@ delivery = sa.Table(
     metadata,
     sa.Column("number", RowNumber, primary_key=True),
     sa.Column("channel", sa.Text, nullable=False),
-    # Not a reference: a channel also delivers what was made up on the way, such as a summary.
+    # Of the message or event. Not a reference: a channel also delivers what was made up on the way, such as a summary.
     sa.Column("message_id", sa.Text, nullable=False),
-    sa.Column("message", RecordText(Message), nullable=False),
+    sa.Column("message", RecordText(Message)),
+    sa.Column("event", RecordText(Event)),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("queued_at", UtcDateTime, nullable=False),
     sa.Column("due_at", UtcDateTime, nullable=False),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from vernal.adapters.state import audit, checks, claims, outbox, queries, transitions
+from vernal.adapters.state import audit, checks, claims, events, outbox, queries, transitions
 from vernal.adapters.state.engine import machine_time
 from vernal.errors import LeaseLostError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Decision,
         Delivery,
         DeliveryStatus,
+        Event,
         HourProfile,
         Lease,
         LedgerEntry,
@@ -196,6 +197,26 @@ class SqlStateStore:
         """Return messages of which it is not decided yet where they go, oldest first."""
         with self._database.read() as connection:
             return outbox.unrouted_messages(connection, limit=limit)
+
+    def unrouted_events(self, *, limit: int) -> tuple[Event, ...]:
+        """Return events of which it is not decided yet where they go, in order."""
+        with self._database.read() as connection:
+            return events.unrouted(connection, limit=limit)
+
+    def events(self, *, after: int = 0, limit: int | None = None) -> tuple[Event, ...]:
+        """Return the events behind a number, in order."""
+        with self._database.read() as connection:
+            return events.read(connection, after=after, limit=limit)
+
+    def acknowledged(self, consumer: str) -> int:
+        """Return up to which number a consumer has acknowledged, 0 for one that never did."""
+        with self._database.read() as connection:
+            return events.acknowledged(connection, consumer)
+
+    def acknowledge(self, consumer: str, seq: int) -> int:
+        """Note that a consumer is done with all events up to a number; return how far it is."""
+        with self._database.write() as connection:
+            return events.acknowledge(connection, consumer, seq)
 
     def channels(self) -> tuple[ChannelState, ...]:
         """Return what is remembered of channels, by name."""

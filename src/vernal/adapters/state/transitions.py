@@ -1,7 +1,7 @@
 """Steps of a run: what changes, and everything that leaves with it, in one transaction.
 
-Rows are locked in one order everywhere - run, model, approvals, outbox, head of the audit chain - so transactions never
-wait for each other in a circle.
+Rows are locked in one order everywhere - run, model, approvals, outbox, head of the events and of the audit chain - so
+transactions never wait for each other in a circle.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from vernal.adapters.state import audit, schema
+from vernal.adapters.state import audit, events, schema
 from vernal.adapters.state.checks import lock_model, open_run
 from vernal.adapters.state.claims import give_back
 from vernal.adapters.state.effects import book, close_approvals, write_approval, write_decisions, write_messages
 from vernal.adapters.state.engine import upsert
 from vernal.adapters.state.rows import approval_record, model_state, run_record
+from vernal.decide.events import champion_changed, run_stepped
 from vernal.errors import NotFoundError, PhaseError, StoreError
 from vernal.records import (
     UNRELEASED_PHASES,
@@ -174,6 +175,7 @@ def set_champion(
         body=why,
     )
     write_messages(connection, [alert])
+    events.append(connection, [champion_changed(champion, "champion.set", actor=actor, reason=reason)])
     action = audit.Action(now, actor, "set_champion", model, reason, _serving(before), _serving(after))
     audit.append(connection, action)
     return after
@@ -215,6 +217,7 @@ def _write_rest(
     if transition.decision is not None:
         write_decisions(connection, [transition.decision])
     write_messages(connection, transition.messages)
+    events.append(connection, run_stepped(before, after, transition, actor=actor))
     if _is_an_act(before, transition):
         was, becomes = served
         reason = transition.outcome if transition.decision is None else transition.decision.reason

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vernal.testing.state_store import governance, models, outbox, runs, superseding, transitions
+from vernal.testing.state_store import events, governance, models, outbox, runs, superseding, transitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ STATE_STORE_CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     *superseding.CHECKS,
     *governance.CHECKS,
     *outbox.CHECKS,
+    *events.CHECKS,
 )
 """Every check, in the order in which a new adapter is best made to pass them."""
 
