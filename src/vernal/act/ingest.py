@@ -137,6 +137,10 @@ def enter(lake: Lake, model: str, kind: str, screened: Screened, *, writer: str,
     # neither. Which rows were refused is part of the writer's name, so that those that only the new rules refuse are
     # kept too; the quarantine tells rows that it has twice by their entry.
     if screened.whys:
+        # With the rows that were fit, those that were refused then are there as well; by today's rules there may be
+        # others among them, which are in the lake.
+        if (lake.last_sequence(model, kind, writer) or 0) >= sequence > 0:
+            return
         batch = f"{writer}/{sequence}"
         refused = kept(kind, screened.refused, screened.whys, places=screened.places.tolist(), batch=batch, now=now)
         which = blake2b(screened.places.tobytes(), digest_size=8).hexdigest()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 UNREADABLE: Final = "unreadable segment"
 """Rule of an entry that stands for a whole segment; its row is ``{"segment": file name}``."""
 
+_ROWS_AT_ONCE: Final = 50_000
+"""Rows whose JSON is held as one column; a column of texts ends at 2 GiB, which is 40 KB a row."""
+
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
 
@@ -40,6 +43,11 @@ def kept(
     places
         Each row's place in its batch, which with ``kind`` and ``batch`` is its name for ever.
     """
+    starts = range(0, rows.num_rows, _ROWS_AT_ONCE)
+    if len(starts) > 1:
+        parts = [slice(start, start + _ROWS_AT_ONCE) for start in starts]
+        some = [kept(kind, rows[part], whys[part], places=places[part], batch=batch, now=now) for part in parts]
+        return pa.concat_tables(some)
     originals = _rows(rows)
     count = len(originals)
     ids = [original.get(Predictions.ID) for original in originals]

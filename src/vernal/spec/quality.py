@@ -22,6 +22,12 @@ Plain = str | int | float | bool
 """A value that a file can hold and a column too."""
 
 _RULES: Final = ("min", "max", "allowed_values", "pattern", "not_null", "max_null_share")
+_VALUES: Final = {
+    "type": "array",
+    "items": {"type": ["string", "number", "boolean"]},
+    "minItems": 1,
+    "maxItems": 10_000,
+}
 _ANSWERS: Final = ("prediction", "score", "label")
 """Columns beside the features that something can be expected of."""
 
@@ -45,10 +51,12 @@ class ExpectationSpec(Section):
     max: float | None = Field(default=None, description="Largest value that is expected; numbers only.")
     allowed_values: Annotated[
         Annotated[tuple[Plain, ...], ListOf, Field(min_length=1, max_length=10_000)] | None,
-        WithJsonSchema(
-            {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1, "maxItems": 10_000}
-        ),
-    ] = Field(default=None, description="The only values that are expected.", examples=[["DE", "FR"]])
+        WithJsonSchema({"anyOf": [_VALUES, {"type": "null"}]}),
+    ] = Field(
+        default=None,
+        description="The only values that are expected: texts, or numbers for a column of numbers.",
+        examples=[["DE", "FR"]],
+    )
     pattern: Annotated[str, AfterValidator(_regular_expression), Field(min_length=1, max_length=1000)] | None = Field(
         default=None,
         description="Regular expression (Python's) that the whole value is expected to match; texts only.",

@@ -18,9 +18,10 @@ from vernal.act.ingest import drain_inbox, ingest
 from vernal.act.quarantine import Chosen, count_waiting, discard, listing, waiting
 from vernal.act.refused import Why, as_came, kept
 from vernal.act.replaying import Replay, replay
+from vernal.act.screening import NOTHING_EXPECTED
 from vernal.adapters.lake import DeltaLake
 from vernal.errors import LakeError
-from vernal.spec import ModelSpec
+from vernal.spec import ModelSpec, QualitySpec
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 NOW = NOON + timedelta(hours=1)
@@ -55,10 +56,16 @@ def labels(count: int = 4, **changes: object) -> pa.Table:
 
 
 def take_in(
-    lake: DeltaLake, rows: pa.Table, *, kind: str = "predictions", now: datetime = NOW, sequence: int = 1
+    lake: DeltaLake,
+    rows: pa.Table,
+    *,
+    kind: str = "predictions",
+    now: datetime = NOW,
+    sequence: int = 1,
+    quality: QualitySpec = NOTHING_EXPECTED,
 ) -> None:
-    kinds = spec().features.kinds
-    ingest(lake, "m", kind, rows, features=kinds, task="binary", writer="w", sequence=sequence, now=now)
+    asked: dict[str, Any] = {"features": spec().features.kinds, "task": "binary", "quality": quality}
+    ingest(lake, "m", kind, rows, writer="w", sequence=sequence, now=now, **asked)
 
 
 def again(
@@ -283,6 +290,19 @@ def test_a_batch_that_is_screened_by_stricter_rules_after_a_crash_loses_no_row(t
     assert count_waiting(lake, "m") == 2
 
 
+def test_rows_that_are_in_the_lake_are_not_refused_when_their_batch_comes_again_under_stricter_rules(
+    lake: DeltaLake,
+) -> None:
+    rows = predictions(4, score=[7.0, 0.5, 0.5, 0.5])
+    take_in(lake, rows)
+    strict = QualitySpec.model_validate({"expectations": [{"column": "x", "min": 2}]})
+    kinds = spec().features.kinds
+    ingest(
+        lake, "m", "predictions", rows, features=kinds, task="binary", writer="w", sequence=1, now=NOW, quality=strict
+    )
+    assert (ids(lake), count_waiting(lake, "m")) == (["p1", "p2", "p3"], 1)
+
+
 # Segments that could not be read
 
 
@@ -373,6 +393,15 @@ def test_a_refused_row_comes_back_as_it_came() -> None:
     assert [field.type for field in back.schema if field.name != "code"] == [
         field.type for field in came.schema if field.name != "code"
     ]
+
+
+def test_many_rows_are_kept_in_pieces_that_together_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whys = [Why(f"rule {n}", f"reason {n}") for n in range(7)]
+    whole = kept("predictions", predictions(7), whys, places=range(7), batch="b", now=NOW)
+    monkeypatch.setattr("vernal.act.refused._ROWS_AT_ONCE", 3)
+    pieces = kept("predictions", predictions(7), whys, places=range(7), batch="b", now=NOW)
+    assert pieces.drop_columns(["schema"]).equals(whole.drop_columns(["schema"]))
+    assert {schema for schema in pieces["schema"].to_pylist() if schema} == {whole["schema"][0].as_py()}
 
 
 def test_a_time_that_could_not_be_shown_comes_back_as_none_and_the_others_as_they_were() -> None:

@@ -62,6 +62,7 @@ def test_every_key_is_described_for_editors(kind: Kind) -> None:
         {"training": {"lookback": "all"}, "label_delay": "0s"},
         {"metric": "roc_auc", "gates": {"floor": 0.6}},
         {"budget": {"monthly_usd": 100}},
+        {"quality": {"expectations": [{"column": "amount", "min": 0}, {"column": "amount", "allowed_values": [1, 2]}]}},
         {"policy": {"combine": "all", "circuit_breaker": "off"}},
         {"policy": {"combine": {"at_least": 2}, "circuit_breaker": {"after": 5, "pause": "1d"}}},
     ],
