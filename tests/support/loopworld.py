@@ -98,6 +98,7 @@ class World:
     clock: SimulatedClock
     server: Server
     levels: dict[int, float] = field(default_factory=lambda: dict(LEVELS))
+    label_lag: timedelta | None = timedelta(hours=1)  # how long labels take to arrive, None for never
 
     def live_hourly(self, day: int) -> None:
         """Serve a day and tick at the end of each hour, the rows arriving hour by hour."""
@@ -123,12 +124,15 @@ class World:
         requests = Requests(rows, rows["id"].tolist(), rows["entity"].tolist(), rows["at"].tolist())
         answered = self.server.answer(requests, self.system.store.model(MODEL).route)
         self.system.lake.append(MODEL, "predictions", answered, writer="world", sequence=sequence)
+        if self.label_lag is None:
+            return
+        arrival = [at + self.label_lag for at in rows["at"]]
         labels = pa.table(
             {
                 "prediction_id": rows["id"].tolist(),
                 "label": rows["label"].tolist(),
                 "event_time": pa.array(rows["at"].tolist(), pa.timestamp("us", tz="UTC")),
-                "arrival_time": pa.array([at + timedelta(hours=1) for at in rows["at"]], pa.timestamp("us", tz="UTC")),
+                "arrival_time": pa.array(arrival, pa.timestamp("us", tz="UTC")),
                 "source": ["true"] * len(rows),
             }
         )
