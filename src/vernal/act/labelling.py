@@ -100,6 +100,7 @@ def draw_sample(
         If the sample cannot be recorded, or another one was recorded at the same moment.
     """
     now = system.clock.now()
+    end = min(end, now)  # predictions that are still to come are not among those that were drawn from
     found = frame(system.lake, spec, start=start, end=end, as_of=now)
     if not found.rows.num_rows:
         span = f"from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"

@@ -146,7 +146,7 @@ def import_(
     for one in found:
         missing = one.picks - one.answered - one.by_itself
         output.line(f"{one.draw}: {one.answered} of {one.picks} answered, {missing} missing")
-    if not as_json:
+    if not as_json and not known:
         for reason in taken.reasons:
             warn(f"Quarantined: {reason}")
     if taken.quarantined and not taken.accepted:

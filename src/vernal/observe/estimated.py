@@ -82,8 +82,8 @@ def estimated_performance(
     """Estimate a version's metric on the newest predictions that cannot be judged yet.
 
     Those are the ones issued since ``label_delay`` before ``now``, in whole cohorts; where no label has come at all,
-    those of the performance window. ``None`` where every prediction has had time to get its label and labels come, and
-    where the model's file has got another metric or other features since.
+    those of the performance window. ``None`` where there are none (every prediction has had time to get its label, and
+    labels come), and where the model's file has got another metric or other features since.
     """
     trigger = spec.triggers.performance
     window = DEFAULT_WINDOW if trigger is None else trigger.window
@@ -97,6 +97,8 @@ def estimated_performance(
         return None
     method = "dle" if found.estimator.needs_features else "cbpe"
     rows, start = _newest(lake, spec, found, version, start, now, enough=MOST_ROWS[method])
+    if not rows.num_rows:
+        return None
     certainty = DEFAULT_CERTAINTY if trigger is None else trigger.certainty
     answers = answers_of(rows, version)
     features = _matrix(spec, rows, found.categories) if found.estimator.needs_features else None

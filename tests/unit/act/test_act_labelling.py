@@ -195,6 +195,46 @@ def test_two_samples_together_measure_all_predictions(world: loopworld.World) ->
     assert found.represented == pytest.approx(ROWS, rel=0.1)
 
 
+def test_predictions_that_come_after_a_draw_are_not_among_those_it_stands_for(world: loopworld.World) -> None:
+    """The first draw asks for more time than has passed; the second one has the rest to itself."""
+    late = NOW + timedelta(hours=1)
+    first = draw(world.system, end=NOW + timedelta(days=1), picks=400)
+    assert first.end == NOW
+    rows = pa.table(
+        {
+            "prediction_id": [f"late-{n}" for n in range(1000)],
+            "event_time": pa.array([late] * 1000, pa.timestamp("us", tz="UTC")),
+            "model_version": ["1"] * 1000,
+            "prediction": [1.0] * 1000,
+            "score": [0.9] * 1000,
+            "x": [0.9] * 1000,
+            "c": ["usual"] * 1000,
+        }
+    )
+    world.clock.set(NOW + timedelta(hours=2))
+    spec = spec_of(world.system)
+    ingest(
+        world.system.lake,
+        "m",
+        "predictions",
+        rows,
+        features=spec.features.kinds,
+        task=spec.task,
+        writer="late",
+        sequence=1,
+        now=world.clock.now(),
+    )
+    second = draw(world.system, start=NOW, end=NOW + timedelta(days=1), picks=100)
+    take_answers(world.system, spec, answers(first), writer="a")
+    wrong = pa.table({"prediction_id": second.rows["prediction_id"], "label": [0.0] * 100})
+    take_answers(world.system, spec, wrong, writer="b")
+    found = live_performance(world.system.lake, spec, version="1", now=world.clock.now())
+
+    assert found.represented == pytest.approx(found.issued, rel=0.02)
+    known = accuracy() * (found.issued - 1000) / found.issued
+    assert found.measure.value == pytest.approx(known, abs=0.05)
+
+
 def test_partial_answers_stand_for_the_missing_ones_and_what_is_missing_is_told(world: loopworld.World) -> None:
     drawn = draw(world.system)
     given = answers(drawn)

@@ -191,3 +191,10 @@ def test_predictions_without_an_answer_or_a_score_are_left_out(tmp_path: Path) -
     found = look(lake, spec(), fitted())
     assert found is not None
     assert found.measure.rows == 500
+
+
+def test_a_version_that_was_not_asked_yet_has_nothing_to_estimate(tmp_path: Path) -> None:
+    kept, lake = fitted(), DeltaLake(tmp_path)
+    assert kept is not None
+    live = live_performance(lake, spec(), version="1", now=NOW)
+    assert estimated_performance(lake, spec(), kept, version="1", live=live, now=NOW) is None
