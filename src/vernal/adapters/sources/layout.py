@@ -75,6 +75,12 @@ class Layout:
     label_delay: timedelta
 
     @property
+    def texts(self) -> frozenset[str]:
+        """Vernal's names of the columns that hold texts, whatever they hold there."""
+        answers = (Predictions.PREDICTION, Predictions.OTHER_PREDICTION, Labels.LABEL)
+        return _TEXTS | frozenset(answers if self.task == "multiclass" else ())
+
+    @property
     def event_time(self) -> str:
         """Vernal's name for when a row was about."""
         return TIMES[self.kind][0]
@@ -111,7 +117,7 @@ class Layout:
             )
         return {place.name: place.column for place in places if place.column is not None}
 
-    def needed_for(self, columns: Sequence[str] | None, located: Mapping[str, str]) -> list[str]:
+    def needed_for(self, columns: Sequence[str] | None, located: Iterable[str]) -> list[str]:
         """Return which of Vernal's columns have to be read to give these, of those that there are."""
         wanted = self.all_columns if columns is None else tuple(columns)
         always = {*_NEEDED[self.kind], *TIMES[self.kind], *(_ANSWERS if self.kind == "predictions" else ())}
@@ -197,7 +203,7 @@ class Layout:
             return rows[self.event_time].cast(pa.date32())
         if name in rows.column_names:
             return rows[name]
-        return pa.nulls(rows.num_rows, pa.string() if name in _TEXTS else pa.float64())
+        return pa.nulls(rows.num_rows, pa.string() if name in self.texts else pa.float64())
 
     def _place(self, name: str, found: Sequence[str]) -> Place:
         is_feature = name in self.features

@@ -9,6 +9,7 @@ from vernal.adapters.sources.layout import Layout
 from vernal.adapters.sources.parquet import ParquetFolder
 
 if TYPE_CHECKING:
+    from vernal.adapters.sources.database import Database
     from vernal.adapters.sources.table import Table
     from vernal.spec import Project, Source
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def open_sources(project: Project) -> dict[tuple[str, str], Table]:
     """Return the user's own tables by model and kind; nothing is read yet."""
     found: dict[tuple[str, str], Table] = {}
+    databases: dict[tuple[str, str | None], Database] = {}
     for name, spec in project.models.items():
         source = project.source(name)
         for kind, table in source.tables.items():
@@ -28,11 +30,23 @@ def open_sources(project: Project) -> dict[tuple[str, str], Table]:
                 zone=source.zone,
                 label_delay=spec.label_delay,
             )
-            found[name, kind] = _open(source, layout)
+            found[name, kind] = _open(source, layout, databases)
     return found
 
 
-def _open(source: Source, layout: Layout) -> Table:
+def _open(source: Source, layout: Layout, databases: dict[tuple[str, str | None], Database]) -> Table:
+    if source.kind == "sql":
+        return _open_sql(source, layout, databases)
     if source.kind == "delta":
         return DeltaFolder(layout)
     return ParquetFolder(layout, lateness=source.lateness)
+
+
+def _open_sql(source: Source, layout: Layout, databases: dict[tuple[str, str | None], Database]) -> Table:
+    from vernal.adapters.sources.database import Database
+    from vernal.adapters.sources.sql import SqlTable
+
+    name = source.url or "", source.password_env
+    if name not in databases:
+        databases[name] = Database(source.url or "", password_env=source.password_env)
+    return SqlTable(layout, databases[name], lateness=source.lateness)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOREVER: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Later than any row."""
 
-QUARTER: Final = 900_000_000
+_QUARTER: Final = 900_000_000
 """Microseconds in a quarter of an hour: zones differ from UTC by whole ones."""
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
@@ -80,7 +80,7 @@ def offsets(walls: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
     if zone == "UTC" or not walls.size:
         return np.zeros(walls.shape, dtype=np.int64)
     rules = ZoneInfo(zone)
-    quarters, places = np.unique((walls // QUARTER).clip(-_FARTHEST, _FARTHEST), return_inverse=True)
+    quarters, places = np.unique((walls // _QUARTER).clip(-_FARTHEST, _FARTHEST), return_inverse=True)
     ahead = [_offset(quarter, rules) for quarter in quarters.tolist()]
     return np.array(ahead, dtype=np.int64)[places.reshape(walls.shape)]
 
@@ -96,4 +96,4 @@ def _array(moments: NDArray[np.int64], valid: NDArray[np.bool_]) -> pa.Array:
     return pa.Array.from_buffers(_TIME, len(moments), [bits, pa.py_buffer(data)])
 
 
-__all__ = ["FOREVER", "QUARTER", "as_times", "offsets", "shifted", "utc_micros"]
+__all__ = ["FOREVER", "as_times", "offsets", "shifted", "utc_micros"]
