@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 import loopworld
 from vernal.act.check import judge_model
 from vernal.act.ingest import preview_inbox
+from vernal.act.reconcile import tick
 from vernal.act.serve import Requests
 from vernal.profile import Reference
 from vernal.records import CheckEvidence
@@ -91,7 +93,22 @@ def test_without_labels_the_estimate_warns_and_asks_for_no_run(promoted: loopwor
     assert outcome in {"healthy", "insufficient"}
 
 
-def test_the_command_line_says_that_it_is_only_estimated(promoted: loopworld.World) -> None:
+def test_people_are_told_of_a_warning_when_it_begins_and_not_at_every_check(promoted: loopworld.World) -> None:
+    start = promoted.clock.now()
+    for hours in (0, 12):
+        promoted.clock.set(start + timedelta(hours=hours))
+        tick(promoted.system)
+    sent = [json.loads(line) for line in (promoted.root / "sent.jsonl").read_text().splitlines()]
+    warnings = [message for message in sent if message["kind"] == "estimate-warning"]
+
+    assert [(message["state"], message["severity"]) for message in warnings] == [("raised", "warning")]
+    assert warnings[0]["title"] == "m: the estimate is on the bad side of its limit"
+    assert "it asks for nothing by itself" in warnings[0]["body"]
+
+
+def test_a_check_that_estimates_loads_neither_the_libraries_of_training_nor_of_the_registry(
+    promoted: loopworld.World,
+) -> None:
     # The registry and the trainer are faked, but a check needs neither.
     script = (
         "import sys, json\n"

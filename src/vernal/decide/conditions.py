@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from vernal.decide.performance import ESTIMATE
 from vernal.records import Message, MessageState, TriggerKind
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ CHECK_ERROR: Final = "check-error"
 INSUFFICIENT: Final = "insufficient"
 SUPPRESSED: Final = "performance-suppressed"
 QUARANTINE: Final = "quarantine"
+WARNINGS: Final = {TriggerKind.PERFORMANCE.value: "performance-warning", ESTIMATE: "estimate-warning"}
+"""Kind of the message about what a trigger warns of, by the trigger's kind."""
 
-CONDITIONS: Final = (CHECK_ERROR, INSUFFICIENT, SUPPRESSED, QUARANTINE)
+CONDITIONS: Final = (CHECK_ERROR, INSUFFICIENT, SUPPRESSED, QUARANTINE, *WARNINGS.values())
 """Kinds of messages that tell of a condition, and that a ``resolved`` message follows."""
 
 MANY_ATTEMPTS: Final = 5
@@ -80,6 +83,11 @@ def conditions_of(decision: Decision, *, attempt: int = 1) -> Mapping[str, Condi
         found[SUPPRESSED] = Condition(
             "warning", f"{model}: performance is too bad, and retraining is held back", reason
         )
+    for trigger in (decision.evidence or {}).get("triggers") or ():
+        if trigger["kind"] in WARNINGS and trigger.get("warning"):
+            early = "the estimate is" if trigger["kind"] == ESTIMATE else "the live metric is"
+            title = f"{model}: {early} on the bad side of its limit"
+            found[WARNINGS[trigger["kind"]]] = Condition("warning", title, trigger["reason"])
     if evidence.get("quarantined"):
         rows = evidence["quarantined"]
         found[QUARANTINE] = Condition("warning", f"{model}: rows quarantined", f"{rows} rows refused")
@@ -91,6 +99,8 @@ _OVER: Final = {
     INSUFFICIENT: "there is enough data to judge it again",
     SUPPRESSED: "performance no longer asks for a retraining that is held back",
     QUARANTINE: "no rows are refused any more",
+    "performance-warning": "the warning is over: the live metric holds again, or is surely too bad by now",
+    "estimate-warning": "the early warning is over: the estimate holds again, or labels have come",
 }
 
 

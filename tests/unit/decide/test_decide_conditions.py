@@ -48,6 +48,17 @@ def test_a_check_says_what_is_wrong(decision: Decision, kinds: list[str]) -> Non
     assert list(conditions_of(decision)) == kinds
 
 
+@pytest.mark.parametrize("kind", ["performance", "estimate"])
+def test_a_warning_is_a_condition_while_it_lasts(kind: str) -> None:
+    trigger = {"kind": kind, "fired": False, "warning": True, "reason": "0.89 against 0.90"}
+    warned = check().evolve(evidence={"evidence": {"champion": "3"}, "triggers": [trigger]})
+    condition = conditions_of(warned)[f"{kind}-warning"]
+
+    assert (condition.severity, condition.body) == ("warning", "0.89 against 0.90")
+    assert told(warned, check()) == [(f"{kind}-warning", MessageState.RAISED)]
+    assert told(check(), warned) == [(f"{kind}-warning", MessageState.RESOLVED)]
+
+
 def test_a_check_that_keeps_failing_becomes_critical() -> None:
     severities = [conditions_of(check("error"), attempt=n)["check-error"].severity for n in range(1, MANY_ATTEMPTS + 1)]
     assert severities == ["error"] * (MANY_ATTEMPTS - 1) + ["critical"]
