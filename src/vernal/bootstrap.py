@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from vernal.adapters.telemetry.endpoints import Endpoints, Page, parse_address
 from vernal.clock import Clock, SystemClock
 from vernal.decide.cadence import SPREAD
 from vernal.spec import load_project
+from vernal.tracing import traced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +65,10 @@ def open_system(
 
     project = project or load_project(start or Path.cwd())
     state_url = "sqlite://" if read_only and _is_missing(project.state_url) else project.state_url
-    store = open_store(state_url, project=project.spec.project)
-    try:
+    with ExitStack() as opened:
+        opened.enter_context(_traces())
+        store = open_store(state_url, project=project.spec.project)
+        opened.callback(store.close)
         yield System(
             project=project,
             clock=clock or SystemClock(),
@@ -82,8 +85,29 @@ def open_system(
             patience_seconds=patience_seconds,
             spread=SPREAD if clock is None else 0.0,
         )
+
+
+@contextmanager
+def _traces() -> Iterator[None]:
+    from vernal.adapters.telemetry.traces import open_tracer
+
+    tracer = open_tracer()
+    try:
+        with traced(tracer):
+            yield
     finally:
-        store.close()
+        if tracer is not None:
+            tracer.close()
+
+
+@contextmanager
+def open_worker(project: Project, owner: str) -> Iterator[System]:
+    """Open a project in a worker process of a service, whose log lines go where the service's go."""
+    from vernal.adapters.telemetry.logs import configure
+
+    configure()
+    with open_system(project=project, owner=owner, patience_seconds=0.0) as system:
+        yield system
 
 
 @contextmanager
@@ -163,6 +187,11 @@ def open_server(system: System, model: str) -> Server:
     return Server(spec, features=features, registry=system.registry, loader=load_predictor)
 
 
+def refuse_address(text: str) -> None:
+    """Raise :class:`ValueError` for what :func:`open_endpoints` could not listen on: anything but ``HOST:PORT``."""
+    parse_address(text)
+
+
 def open_metrics(*, drift_features: int | None = None) -> ControllerMetrics:
     """Return the metrics of a controller, with so many drift scores of each model and window, or the usual number."""
     from vernal.adapters.telemetry.families import TOP
@@ -223,6 +252,7 @@ __all__ = [
     "open_server",
     "open_system",
     "open_tables",
-    "parse_address",
+    "open_worker",
+    "refuse_address",
     "store_metrics",
 ]

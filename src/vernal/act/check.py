@@ -15,6 +15,7 @@ from vernal.decide.shadows import cron_after, judge_shadows, shadows_of
 from vernal.observe.check import observe
 from vernal.observe.windows import KEPT, lengths_of
 from vernal.records import CheckCommit, Decision, Ruling, RunRequest, TriggerKind
+from vernal.tracing import span
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,19 +55,23 @@ def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Jud
     observation = observe(system.lake, system.store, spec, state, now=now)
     evidence = observation.evidence.evolve(quarantined=arrived.quarantined, quality=arrived.quality)
     observation = observation._replace(evidence=evidence)
-    results = triggers.judge(spec.triggers, observation.evidence, state)
-    before = _evidence_before(system, state.model)
-    situation = _situation(system, spec, state, before, now=now)
-    ruling = policy.rule(results, triggers=spec.triggers, policy=spec.policy, situation=situation)
-    ruling = held_against(ruling, arrived.quality, max_refused_share=spec.quality.max_refused_share)
-    shadows = judge_shadows(spec.shadow, observation.evidence, situation, before=shadows_of(before))
+    with span("judge") as current:
+        results = triggers.judge(spec.triggers, observation.evidence, state)
+        before = _evidence_before(system, state.model)
+        situation = _situation(system, spec, state, before, now=now)
+        ruling = policy.rule(results, triggers=spec.triggers, policy=spec.policy, situation=situation)
+        ruling = held_against(ruling, arrived.quality, max_refused_share=spec.quality.max_refused_share)
+        shadows = judge_shadows(spec.shadow, observation.evidence, situation, before=shadows_of(before))
+        current.set(outcome=ruling.outcome)
     return Judgement(observation, results, ruling, shadows)
 
 
 def check_model(system: System, state: ModelState) -> CheckCommit:
     """Take in the model's inbox, judge it, and return what the check leaves behind."""
     spec, now = system.project.models[state.model], system.clock.now()
-    taken = drain_inbox(system.lake, spec.model, spec.features.kinds, task=spec.task, now=now, quality=spec.quality)
+    with span("ingest") as current:
+        taken = drain_inbox(system.lake, spec.model, spec.features.kinds, task=spec.task, now=now, quality=spec.quality)
+        current.set(accepted=taken.accepted, quarantined=taken.quarantined)
     judgement = judge_model(system, state, taken)
     observation, ruling = judgement.observation, judgement.ruling
     decision = Decision(

@@ -17,6 +17,7 @@ from vernal.act.conditions import conditions_after, with_conditions
 from vernal.act.deliver import deliver
 from vernal.act.phases import fail, step
 from vernal.act.rollout import roll_back
+from vernal.clock import monotonic
 from vernal.errors import (
     DigestMismatchError,
     LakeError,
@@ -27,6 +28,7 @@ from vernal.errors import (
     WorkerError,
 )
 from vernal.records import Decision, Phase, Run
+from vernal.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,14 +77,15 @@ class TickReport(NamedTuple):
 def tick(system: System, models: Sequence[str] | None = None) -> TickReport:
     """Do everything that is due now for the named models (default: all of the project), then return."""
     names = tuple(models or system.project.models)
-    system.store.sync_models(names, now=system.clock.now())
-    done: list[TickReport] = []
-    while (state := _due_check(system, names)) is not None:
-        done.append(work(system, state))
-    while (run := _due_run(system, names)) is not None:
-        done.append(work(system, run))
-    done.append(send_waiting(system))
-    return TickReport.of(done)
+    with span("tick"):
+        system.store.sync_models(names, now=system.clock.now())
+        done: list[TickReport] = []
+        while (state := _due_check(system, names)) is not None:
+            done.append(work(system, state))
+        while (run := _due_run(system, names)) is not None:
+            done.append(work(system, run))
+        done.append(send_waiting(system))
+        return TickReport.of(done)
 
 
 def claim(system: System, names: Sequence[str]) -> ModelState | Run | None:
@@ -122,7 +125,10 @@ def give_up(system: System, held: ModelState | Run, error: WorkerError) -> TickR
 def send_waiting(system: System) -> TickReport:
     """Send what waits in the outbox."""
     errors: list[str] = []
-    return TickReport((), (), deliver(system, errors), tuple(errors))
+    with span("deliver") as current:
+        sent = deliver(system, errors)
+        current.set(sent=sent)
+    return TickReport((), (), sent, tuple(errors))
 
 
 def _due_check(system: System, names: Sequence[str]) -> ModelState | None:
@@ -134,17 +140,29 @@ def _due_run(system: System, names: Sequence[str]) -> Run | None:
 
 
 def _check(system: System, state: ModelState, checks: list[Decision], errors: list[str]) -> None:
-    try:
-        commit = with_conditions(system, state, check_model(system, state))
-        system.store.commit_check(state, commit)
-    except LeaseLostError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a fault in one model's check must not stop the others
-        _trace_unexpected(state.model, error)
-        retry = min(_backoff(state.model, state.attempt), system.project.models[state.model].monitoring.every)
-        checks.append(_put_off(system, state, error, wait=retry, errors=errors))
-    else:
-        checks.extend(commit.decisions)
+    started = monotonic()
+    with span("check", model=state.model, attempt=state.attempt) as current:
+        try:
+            commit = with_conditions(system, state, check_model(system, state))
+            with span("commit"):
+                system.store.commit_check(state, commit)
+        except LeaseLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault in one model's check must not stop the others
+            current.fail(error)
+            _trace_unexpected(state.model, error)
+            retry = min(_backoff(state.model, state.attempt), system.project.models[state.model].monitoring.every)
+            checks.append(_put_off(system, state, error, wait=retry, errors=errors))
+        else:
+            checks.extend(commit.decisions)
+            current.set(outcome=commit.decisions[0].outcome)
+        _log_check(checks[-1], seconds=monotonic() - started)
+
+
+def _log_check(decision: Decision, *, seconds: float) -> None:
+    level = logging.WARNING if decision.outcome == "error" else logging.INFO
+    facts = {"event": "check", "outcome": decision.outcome, "seconds": round(seconds, 3)}
+    log.log(level, "check %s: %s", decision.outcome, decision.reason, extra=facts)
 
 
 def _put_off(system: System, state: ModelState, error: Exception, *, wait: timedelta, errors: list[str]) -> Decision:
@@ -161,15 +179,25 @@ def _advance(system: System, run: Run, steps: list[Run], errors: list[str]) -> N
     if run.attempt > MAX_ATTEMPTS:
         steps.append(_end(system, run, f"{run.phase}: abandoned {run.attempt - 1} times without a result"))
         return
-    try:
-        transition = step(system, run)
-    except LeaseLostError:
-        raise
-    except Exception as error:  # noqa: BLE001 - as in _check
-        _trace_unexpected(run.id, error)
-        steps.append(_stumble(system, run, error, errors))
-    else:
-        steps.append(system.store.commit_run(run, transition))
+    started = monotonic()
+    with span(str(run.phase), model=run.model, run=run.id, attempt=run.attempt) as current:
+        try:
+            transition = step(system, run)
+            with span("commit"):
+                after = system.store.commit_run(run, transition)
+        except LeaseLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _check
+            current.fail(error)
+            _trace_unexpected(run.id, error)
+            after = _stumble(system, run, error, errors)
+        current.set(phase=str(after.phase))
+        steps.append(after)
+        facts = {"event": "step", "phase": str(after.phase), "seconds": round(monotonic() - started, 3)}
+        if errors:
+            log.warning("step failed: %s", errors[-1], extra=facts)
+        else:
+            log.info("%s -> %s", run.phase, after.phase, extra=facts)
 
 
 def _stumble(system: System, run: Run, error: Exception, errors: list[str]) -> Run:

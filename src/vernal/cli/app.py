@@ -5,11 +5,13 @@ Nothing heavy is imported here nor at the top of a verb's module: ``vernal --hel
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from vernal import __version__
+from vernal.adapters.telemetry.logs import configure
 from vernal.cli.approvals import approvals, approve, reject
 from vernal.cli.check import check
 from vernal.cli.compare import compare
@@ -61,6 +63,22 @@ for _panel, _families in FAMILIES.items():
         app.add_typer(_family, name=_name, rich_help_panel=_panel)
 
 
+class LogFormat(StrEnum):
+    """How a log line reads."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """How much a log line matters."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 def _show_version(asked: bool) -> None:
     if asked:
         typer.echo(f"vernal {__version__}")
@@ -72,12 +90,21 @@ def options(
     debug: Annotated[
         bool, typer.Option("--debug", envvar="VERNAL_DEBUG", help="Show the traceback of whatever goes wrong.")
     ] = False,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option("--log-format", envvar="VERNAL_LOG_FORMAT", help="How log lines are written to standard error."),
+    ] = None,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option("--log-level", envvar="VERNAL_LOG_LEVEL", help="From which level on log lines are written."),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Keep deployed machine-learning models fresh."""
     set_debug(debug)
+    configure(style=log_format, level=log_level)
 
 
 def main() -> None:

@@ -90,12 +90,12 @@ class Controller:
 
     def _look_after(self, folder: Path | None, models: Sequence[str] | None) -> Project:
         """Open the project and work until it has changed; return it."""
-        from vernal.bootstrap import open_system
+        from vernal.bootstrap import open_system, open_worker
         from vernal.cli.opening import chosen
 
         with open_system(folder, patience_seconds=0.0) as system:
             names = chosen(system, models)
-            opener = partial(open_system, patience_seconds=0.0, project=system.project, owner=system.owner)
+            opener = partial(open_worker, system.project, system.owner)
             crew = self._hire(opener)
             self._watch(system)
             self._output.event({"event": "started", "models": names}, f"watching {', '.join(names)}")

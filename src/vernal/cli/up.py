@@ -50,11 +50,11 @@ class Stop:
 
 
 def _address(text: str | None) -> str | None:
-    from vernal.bootstrap import parse_address
+    from vernal.bootstrap import refuse_address
 
     if text not in {None, OFF}:
         try:
-            parse_address(text)
+            refuse_address(text)
         except ValueError as error:
             message = f"{error}, or `{OFF}`"
             raise typer.BadParameter(message) from None

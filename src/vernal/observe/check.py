@@ -12,6 +12,7 @@ from vernal.observe.performance import live_performance
 from vernal.observe.windows import Held, Roller, hours_of, lengths_of, profile_new_rows
 from vernal.profile import Reference
 from vernal.records import CheckEvidence
+from vernal.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,10 +68,13 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
     stored = {window.hours: window for window in store.windows(spec.model, "running")}
     # Without its windows (they are new, or longer than before) a model is counted again as far back as they reach.
     goes_on = all(hours_of(length) in stored for length in lengths)
-    new = profile_new_rows(lake, store, spec, held=held, since=state.profiled_version if goes_on else None, now=now)
-    roller = Roller(store, spec.model, baseline=held.joint, baseline_version=version, stored=stored, hours=new)
-    windows = [roller.roll(length, now=now) for length in lengths]
-    drift = measure_drift(lake, store, spec, held, windows, now=now)
+    with span("profile") as current:
+        new = profile_new_rows(lake, store, spec, held=held, since=state.profiled_version if goes_on else None, now=now)
+        current.set(new_rows=new.new_rows)
+    with span("compare"):
+        roller = Roller(store, spec.model, baseline=held.joint, baseline_version=version, stored=stored, hours=new)
+        windows = [roller.roll(length, now=now) for length in lengths]
+        drift = measure_drift(lake, store, spec, held, windows, now=now)
     return Observation(
         evidence.evolve(drift=drift[-1], short_drift=drift[0] if len(drift) > 1 else None, new_rows=new.new_rows),
         profiled_version=new.version,

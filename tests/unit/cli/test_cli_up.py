@@ -257,3 +257,16 @@ def _wait_for(reached: Callable[[], bool]) -> None:
     while not reached():
         assert monotonic() - started < SECONDS
         pause(0.05)
+
+
+def test_workers_write_log_lines_as_the_controller_was_told(project: Path) -> None:
+    command = [sys.executable, "-m", "vernal.cli", "--log-format", "json", "--log-level", "info", "up", "--json"]
+    process = subprocess.Popen(
+        [*command, "--listen", "off"], cwd=project, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    until(process, "decision")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=SECONDS)
+    lines = [json.loads(line) for line in err.splitlines()]
+    [line] = [line for line in lines if line.get("event") == "check"]
+    assert (line["model"], line["level"]) == ("m", "info")
