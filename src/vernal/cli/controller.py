@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from vernal.cli.text import event
 from vernal.cli.watching import Watched
@@ -25,6 +25,10 @@ AGAIN_SECONDS = 10.0
 """Pause before a project that could not be opened again is tried once more."""
 
 WATCH_SECONDS = 1.0
+
+
+Notice: TypeAlias = "tuple[dict[str, str], str]"
+"""An event, for machines and for people."""
 
 
 class Wish(Protocol):
@@ -64,9 +68,14 @@ class Controller:
         self._stop = stop
         self._limits = limits
         self._crew: Crew | None = None
+        self._notice: Notice | None = None
 
-    def run(self, folder: Path | None, models: Sequence[str] | None) -> None:
-        """Work until asked to stop; raises only when the project cannot be opened the first time."""
+    def run(self, folder: Path | None, models: Sequence[str] | None, *, notice: Notice | None = None) -> None:
+        """Work until asked to stop; raises only when the project cannot be opened the first time.
+
+        ``notice`` is told as soon as it is open: a command that fails at once prints nothing but the error.
+        """
+        self._notice = notice
         project = self._look_after(folder, models)
         try:
             while not self._stop.asked:
@@ -98,6 +107,9 @@ class Controller:
             opener = partial(open_worker, system.project, system.owner)
             crew = self._hire(opener)
             self._watch(system)
+            if self._notice is not None:
+                self._output.event(*self._notice)
+                self._notice = None
             self._output.event({"event": "started", "models": names}, f"watching {', '.join(names)}")
             try:
                 self._serve(system, names, crew, Watched(system.project, models or ()))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from vernal.adapters.telemetry.endpoints import Endpoints
+    from vernal.cli.controller import Notice
 
 LONGEST_SECONDS = 60.0
 """Longest time between two looks: what people ask for (a run, an approval) is noticed within it."""
@@ -116,27 +117,26 @@ def up(  # noqa: PLR0913, PLR0917 - the options of a verb
             token=os.environ.get(TOKEN) or None,
             open_metrics=open_metrics,
         )
-        endpoints = _listen(output, serve, listen)
+        endpoints, notice = _listen(serve, listen)
         limits = Limits(workers, step_limit, grace, timedelta(seconds=longest))
-        Controller(output, health, metrics, stop, limits).run(project, models)
+        Controller(output, health, metrics, stop, limits).run(project, models, notice=notice)
     finally:
         if endpoints is not None:
             endpoints.close()
         stop.restore()
 
 
-def _listen(output: Output, serve: Callable[[str], Endpoints], asked: str | None) -> Endpoints | None:
+def _listen(serve: Callable[[str], Endpoints], asked: str | None) -> tuple[Endpoints | None, Notice | None]:
     """Listen; the default address may be taken by another controller, one that was asked for may not."""
     from vernal.errors import ProjectError
 
     if asked == OFF:
-        return None
+        return None, None
     try:
         endpoints = serve(asked or LISTEN)
     except ProjectError as error:
         if asked is not None:
             raise
-        output.event({"event": "error", "message": error.message}, f"error: {error.message}; going on without")
-        return None
-    output.event({"event": "listening", "address": str(endpoints.address)}, f"listening on {endpoints.address}")
-    return endpoints
+        return None, ({"event": "error", "message": error.message}, f"error: {error.message}; going on without")
+    address = str(endpoints.address)
+    return endpoints, ({"event": "listening", "address": address}, f"listening on {address}")
