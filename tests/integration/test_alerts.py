@@ -156,7 +156,7 @@ def test_quiet_hours_end_in_one_summary_without_a_new_message(receiver: Receiver
     live(world, 8, wet=False)
     assert (receiver.got, lines(world)[0]) == ([], ("raised", "check-error"))
     live(world, 1, wet=False)
-    assert titles(receiver) == ["event digest"]
+    assert titles(receiver) == ["event summary"]
 
 
 def test_a_replay_alarms_nobody(receiver: Receiver, built: Worlds) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from typing_extensions import override
 
 from vernal.errors import VernalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from vernal.spec import SecretSpec
@@ -57,10 +62,37 @@ def hidden(text: str, *secrets: str) -> str:
     >>> hidden("B345xyz was refused", "https://hooks.example/T012/B345xyz")
     '*** was refused'
     """
-    for secret in secrets:
+    for secret in filter(None, secrets):
         for part in sorted({secret, *_parts(secret)}, key=len, reverse=True):
             text = text.replace(part, "***")
     return text
+
+
+@contextmanager
+def unlogged(*secrets: str) -> Iterator[None]:
+    """Keep secrets out of what libraries log inside the block, at whatever level.
+
+    Libraries that send by a URL log the URL. Filters of the root's handlers see what every logger passes on.
+    """
+    handlers, concealing = tuple(logging.getLogger().handlers), _Concealing(secrets)
+    for handler in handlers:
+        handler.addFilter(concealing)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(concealing)
+
+
+class _Concealing(logging.Filter):
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = hidden(record.getMessage(), *self._secrets), ()
+        return True
 
 
 _SHORTEST = 6

@@ -64,7 +64,7 @@ def tick(
         output.document(as_dict(report, decisions, at=started, next_wake=wake))
         for decision in decisions:
             output.line(event(decision))
-        sent = f"{report.sent} {'alert' if report.sent == 1 else 'alerts'} sent; " if report.sent else ""
+        sent = f"{report.sent} {'message' if report.sent == 1 else 'messages'} sent; " if report.sent else ""
         done = "" if decisions or report.sent else "nothing was due; "
         output.line(f"{done}{sent}next wake {relative(wake, system.clock.now())}")
     if not as_json:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SEVERITIES: Final = ("info", "warning", "error", "critical")
 """From the least severe to the most."""
 
-DIGEST: Final = "digest"
+SUMMARY: Final = "summary"
 """Kind of the message that sums up what was held back."""
 
 MOST_HELD: Final = 200
@@ -184,10 +184,10 @@ def _summary(held: Sequence[Message], more: int, told: Mapping[str, Told], now: 
     severity = max((message.severity for message in held), key=_rank)
     count = len(held) + more
     return Message(
-        id=f"{DIGEST}:{held[0].id}:{now.isoformat()}",
+        id=f"{SUMMARY}:{held[0].id}:{now.isoformat()}",
         at=now,
         model=models.pop() if len(models) == 1 else "",
-        kind=DIGEST,
+        kind=SUMMARY,
         severity=severity,
         title=f"{count} alerts were held back",
         body="\n".join(lines),

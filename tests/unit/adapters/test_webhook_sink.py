@@ -76,6 +76,15 @@ def test_an_event_arrives_as_a_signed_cloudevent(receiver: Receiver) -> None:
     assert not verified(got, key=b"x" * 32)
 
 
+def test_what_stands_behind_the_question_mark_is_logged_by_nobody(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        sink(f"http://{receiver.place}/hooks?token=T0PS3CRET").send(event())
+    assert ("T0PS3CRET" in caplog.text, "/hooks" in caplog.text) == (False, True)
+    assert receiver.got[0].path == "/hooks?token=T0PS3CRET"
+
+
 def test_the_signature_is_that_of_the_specifications_example() -> None:
     key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vernal.decide.alerts import DIGEST, FORGET_AFTER, MOST_HELD, SEVERITIES, Memory, Plan, is_quiet, key_of, plan
+from vernal.decide.alerts import FORGET_AFTER, MOST_HELD, SEVERITIES, SUMMARY, Memory, Plan, is_quiet, key_of, plan
 from vernal.records import Message, MessageState
 from vernal.spec import QuietHoursSpec, RateLimitSpec, SecretSpec, TargetSpec
 
@@ -155,7 +155,7 @@ def test_what_comes_at_night_is_summed_up_in_the_morning() -> None:
     )
     assert [len(step.send) for step in plans] == [0, 0, 1, 0]
     (summary,) = plans[2].send
-    assert (summary.kind, summary.severity, summary.title) == (DIGEST, "error", "2 alerts were held back")
+    assert (summary.kind, summary.severity, summary.title) == (SUMMARY, "error", "2 alerts were held back")
     assert summary.body.splitlines() == [
         "2026-03-03 00:00 UTC [error] m failed (2 times): why",
         "2026-03-03 01:00 UTC [warning] m expired: why",

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from vernal.adapters.secrets import read_secret
+from vernal.adapters.secrets import read_secret, unlogged
 from vernal.clock import SystemClock
 from vernal.decide.events import cloudevent
 from vernal.errors import DeliveryError, VernalError
@@ -87,7 +87,11 @@ class WebhookSink:
             "user-agent": "vernal",
         }
         try:
-            with httpx.Client(timeout=self._webhook.timeout.total_seconds(), follow_redirects=False) as client:
+            # What stands behind the question mark may be a token.
+            with (
+                unlogged(urlsplit(self._webhook.url).query),
+                httpx.Client(timeout=self._webhook.timeout.total_seconds(), follow_redirects=False) as client,
+            ):
                 response = self._posted(client, body, headers)
         except httpx.HTTPError as error:
             raise DeliveryError(f"{self._name}: no answer: {type(error).__name__}: {error}") from error

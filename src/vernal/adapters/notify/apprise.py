@@ -6,7 +6,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from vernal.adapters.secrets import hidden, read_secret
+from vernal.adapters.secrets import hidden, read_secret, unlogged
 from vernal.errors import DeliveryError, VernalError
 from vernal.records import MessageState
 
@@ -52,7 +52,9 @@ class AppriseNotifier:
         url = self._url()
         title, body = self._filled(self._target.title, message), self._filled(self._target.body, message)
         kind = "success" if message.state is MessageState.RESOLVED else _TYPES.get(message.severity, "failure")
-        if error := _notify(url, title=title, body=body, kind=kind):
+        with unlogged(url):
+            error = _notify(url, title=title, body=body, kind=kind)
+        if error:
             raise DeliveryError(f"{self._name}: not delivered: {hidden(error, url)}")
 
     @property

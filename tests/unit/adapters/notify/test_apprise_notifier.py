@@ -98,6 +98,18 @@ def test_a_service_that_refuses_is_an_error_without_the_url(
     assert TOKEN not in caplog.text
 
 
+def test_no_library_logs_the_url_however_much_it_logs(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CHAT_URL", f"json://{receiver.place}/{TOKEN}")
+    with caplog.at_level(logging.DEBUG):
+        notifier(tmp_path).send(message())
+        logging.getLogger("another").info("another one's own %s", "words")
+    assert TOKEN not in caplog.text
+    assert "JSON POST URL: " in caplog.text, "the library did log where it sent to"
+    assert "another one's own words" in caplog.text
+
+
 def test_a_service_that_is_away_is_an_error_without_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving() as gone:
         place = gone.place
