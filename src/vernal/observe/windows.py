@@ -13,7 +13,7 @@ from vernal.records import Predictions, WindowProfile
 from vernal.spec import DriftTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
@@ -78,10 +78,14 @@ def profile_new_rows(
     start = now - max(lengths_of(spec))
     counted = lake.count_hours(spec.model, held.reference.features, since=since, start=start, end=now)
     if counted is not None:
-        profiles = {hour: held.reference.join(part, None, joint=held.joint) for hour, part in counted.profiles.items()}
+        answers = _answers_in(lake, spec, held, counted.profiles)
+        profiles = {
+            hour: held.reference.join(part, answers.get(hour), joint=held.joint)
+            for hour, part in counted.profiles.items()
+        }
         return _replaced(store, spec.model, held.version, counted._replace(profiles=profiles))
-    answers = () if held.reference.answers is None else ANSWER_COLUMNS
-    columns = (Predictions.EVENT_TIME, *answers, *spec.features.names)
+    answered = () if held.reference.answers is None else ANSWER_COLUMNS
+    columns = (Predictions.EVENT_TIME, *answered, *spec.features.names)
     if since is None:
         version = lake.version(spec.model, "predictions")
         rows = lake.scan(spec.model, "predictions", columns=columns, start=start, end=now, version=version)
@@ -100,6 +104,25 @@ def profile_new_rows(
             if hour.hour in fresh:
                 merged[hour.hour] = fresh[hour.hour].merge(Profile.from_bytes(hour.data))
     return Hours(fresh, merged, rows.num_rows, version)
+
+
+def _answers_in(lake: Lake, spec: ModelSpec, held: Held, hours: Iterable[datetime]) -> dict[datetime, Profile]:
+    """Count what the version answered in some hours, whose rows are fetched a day at a time at the most."""
+    if held.reference.answers is None:
+        return {}
+    found: dict[datetime, Profile] = {}
+    wanted = set(hours)
+    for day in sorted({hour.replace(hour=0) for hour in wanted}):
+        inside = [hour for hour in wanted if day <= hour < day + timedelta(days=1)]
+        first, until = min(inside), max(inside) + timedelta(hours=1)
+        columns = (Predictions.EVENT_TIME, *ANSWER_COLUMNS)
+        rows = lake.scan(spec.model, "predictions", columns=columns, start=first, end=until)
+        answered, asked = answers_on(spec, rows, held.version)
+        by_hour = profile_by_hour(
+            held.reference.answers, answered, (micros(rows[Predictions.EVENT_TIME]) // HOUR)[asked]
+        )
+        found |= {EPOCH + timedelta(hours=hour): part for hour, part in by_hour.items()}
+    return {hour: part for hour, part in found.items() if hour in wanted}
 
 
 def _replaced(store: StateStore, model: str, baseline_version: str, counted: CountedHours) -> Hours:

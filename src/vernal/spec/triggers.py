@@ -124,7 +124,9 @@ class DriftTrigger(Section):
     window: Annotated[Duration, AfterValidator(_whole_hours)] = Field(
         default=_WEEK, description="How far back predictions count; whole hours."
     )
-    short_window: Annotated[Annotated[Duration, AfterValidator(_whole_hours)] | None, *Off] = Field(
+    short_window: Annotated[
+        Annotated[Duration, AfterValidator(_whole_hours)] | None, *Off, DefaultNote("24h; off if `window` is no longer")
+    ] = Field(
         default=timedelta(hours=24),
         description="A second, shorter window, in which a sudden change does not drown; whole hours. A window that is "
         "no whole number of weeks is held against the training rows of the same hours of the week (UTC).",
@@ -177,7 +179,8 @@ class DriftTrigger(Section):
     @property
     def windows(self) -> tuple[timedelta, ...]:
         """The windows that are judged, the shorter one first."""
-        return (self.window,) if self.short_window is None else (self.short_window, self.window)
+        short = self.short_window
+        return (self.window,) if short is None or short >= self.window else (short, self.window)
 
 
 class VolumeTrigger(Section):

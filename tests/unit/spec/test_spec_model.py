@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from vernal.records import Labels, Predictions
-from vernal.spec import METRICS, RESERVED_COLUMNS, ModelSpec, PerformanceTrigger
+from vernal.spec import METRICS, RESERVED_COLUMNS, DriftTrigger, ModelSpec, PerformanceTrigger
 from vernal.spec.metrics import Task, default_metric
 from vernal.stats.metrics import METRICS as COMPUTED
 
@@ -215,6 +215,16 @@ def test_a_feature_may_be_named_as_people_name_columns(name: str) -> None:
 )
 def test_a_feature_listed_twice_is_refused_whatever_its_case(features: dict[str, list[str]]) -> None:
     assert "already (columns are not told apart by upper and lower case)" in refused(features=features)
+
+
+def test_a_short_window_is_shorter_or_off() -> None:
+    day, week = timedelta(hours=24), timedelta(days=7)
+    assert DriftTrigger().windows == (day, week)
+    assert DriftTrigger(short_window=None).windows == (week,)
+    assert DriftTrigger(window=timedelta(hours=12)).windows == (timedelta(hours=12),)
+    assert DriftTrigger(window=week, short_window=timedelta(hours=6)).windows == (timedelta(hours=6), week)
+    message = refused(triggers={"drift": {"window": "12h", "short_window": "12h"}})
+    assert "triggers.drift.short_window: got 12h, expected less than window (12h), or off" in message
 
 
 def test_drift_may_watch_only_features_that_the_model_has() -> None:

@@ -14,7 +14,7 @@ from vernal.adapters.sources import SourcedLake, open_sources
 from vernal.adapters.state import open_store
 from vernal.errors import LakeError
 from vernal.observe.windows import Held, Roller, hours_of, profile_new_rows
-from vernal.profile import Reference
+from vernal.profile import FeatureKind, Reference, build_baseline, profile_rows
 from vernal.records import CheckCommit, Lease
 from vernal.spec import load_project
 
@@ -39,6 +39,7 @@ source:
     features: {amount: tx_amount}
 """
 BASELINE = baseline()
+REFERENCE = Reference(features=BASELINE)
 LEASE = Lease(owner="tests", duration=timedelta(minutes=5))
 
 
@@ -64,16 +65,18 @@ def store() -> Iterator[SqlStateStore]:
     opened.close()
 
 
-def check(project: Path, lake: SourcedLake, store: SqlStateStore, now: datetime) -> tuple[int, Window]:
+def check(
+    project: Path, lake: SourcedLake, store: SqlStateStore, now: datetime, reference: Reference = REFERENCE
+) -> tuple[int, Window]:
     """Count and roll as a check does, and write down what it leaves; return its new rows and its window."""
     spec = load_project(project).models["m"]
     state = store.claim_check(["m"], lease=LEASE, now=now)
     assert state is not None
-    held = Held("1", Reference(features=BASELINE), BASELINE)
+    held = Held("1", reference, reference.joint())
     hours = profile_new_rows(lake, store, spec, held=held, since=state.profiled_version, now=now)
     stored = {window.hours: window for window in store.windows("m", "running")}
     length = 6 * HOUR
-    roller = Roller(store, "m", baseline=BASELINE, baseline_version="1", stored=stored, hours=hours)
+    roller = Roller(store, "m", baseline=held.joint, baseline_version="1", stored=stored, hours=hours)
     window = roller.roll(length, now=now)
     assert hours_of(length) == 6
     store.commit_check(
@@ -140,3 +143,28 @@ def test_asking_for_a_column_that_there_is_not_is_told(project: Path, lake: Sour
     write(scores(range(1)), project / "exports" / "scores" / "1.parquet")
     with pytest.raises(LakeError, match="asked for nonsense"):
         lake.scan("m", "predictions", columns=("nonsense",))
+
+
+def test_answers_of_the_version_are_counted_beside_the_features(
+    project: Path, lake: SourcedLake, store: SqlStateStore
+) -> None:
+    answers = build_baseline(pa.table({"prediction": [0.0, 1.0] * 50}), {"prediction": FeatureKind.NUMERICAL})
+    reference = Reference(features=BASELINE, answers=answers)
+    folder = project / "exports" / "scores"
+    rows = scores(range(5))
+    write(rows, folder / "1.parquet")
+    write(pa.table({**scores(range(3), seed=2).to_pydict(), "version": ["2"] * 60}), folder / "2.parquet")
+    new, window = check(project, lake, store, START + 5 * HOUR, reference)
+    features, answered = reference.parted(window.profile)
+    assert answered is not None
+    assert (new, features.rows, answered.rows) == (160, 160, 100)
+    ones = sum(rows["decision"].to_pylist())
+    assert (
+        answers.cells(answered, "prediction").tolist()
+        == profile_rows(answers, pa.table({"prediction": [0.0] * (100 - ones) + [1.0] * ones})).counts.tolist()
+    )
+    write(scores(range(5, 6)), folder / "3.parquet")
+    _, window = check(project, lake, store, START + 7 * HOUR, reference)
+    _, answered = reference.parted(window.profile)
+    assert answered is not None
+    assert answered.rows == 100  # hours 1 to 5
