@@ -224,7 +224,8 @@ def test_a_short_window_is_shorter_or_off() -> None:
     assert DriftTrigger(window=timedelta(hours=12)).windows == (timedelta(hours=12),)
     assert DriftTrigger(window=week, short_window=timedelta(hours=6)).windows == (timedelta(hours=6), week)
     message = refused(triggers={"drift": {"window": "12h", "short_window": "12h"}})
-    assert "triggers.drift.short_window: got 12h, expected less than window (12h), or off" in message
+    assert "triggers.drift.short_window" in message
+    assert "got 12h, expected less than window (12h)" in message
 
 
 def test_drift_may_watch_only_features_that_the_model_has() -> None:
