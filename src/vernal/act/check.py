@@ -56,12 +56,18 @@ def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Jud
     evidence = observation.evidence.evolve(quarantined=arrived.quarantined, quality=arrived.quality)
     observation = observation._replace(evidence=evidence)
     with span("judge") as current:
-        results = triggers.judge(spec.triggers, observation.evidence, state)
+        results = triggers.judge(spec.triggers, observation.evidence, state, every=spec.monitoring.every)
         before = _evidence_before(system, state.model)
         situation = _situation(system, spec, state, before, now=now)
         ruling = policy.rule(results, triggers=spec.triggers, policy=spec.policy, situation=situation)
         ruling = held_against(ruling, arrived.quality, max_refused_share=spec.quality.max_refused_share)
-        shadows = judge_shadows(spec.shadow, observation.evidence, situation, before=shadows_of(before))
+        shadows = judge_shadows(
+            spec.shadow,
+            observation.evidence,
+            situation,
+            before=shadows_of(before),
+            every=spec.monitoring.every,
+        )
         current.set(outcome=ruling.outcome)
     return Judgement(observation, results, ruling, shadows)
 

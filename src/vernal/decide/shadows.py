@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,6 +28,7 @@ def judge_shadows(
     situation: Situation,
     *,
     before: Mapping[str, ShadowRuling],
+    every: timedelta,
 ) -> dict[str, ShadowRuling]:
     """Return what each shadow policy would do now.
 
@@ -38,12 +39,14 @@ def judge_shadows(
     ----------
     before
         What each would have done in the check before; those that are new are left out.
+    every
+        The time between two checks.
     """
     found = {}
     for spec in shadows:
         memory = before.get(spec.name)
         state = _as_if(situation.state, memory)
-        results = judge(spec.triggers, evidence, state)
+        results = judge(spec.triggers, evidence, state, every=every)
         own = situation._replace(state=state, before=None if memory is None else memory.ruling)
         ruling = rule(results, triggers=spec.triggers, policy=spec.policy, situation=own)
         asked = situation.now if ruling.outcome == "requested" else None if memory is None else memory.asked_at

@@ -5,23 +5,32 @@ Each function answers for one trigger. "Not enough data" is an answer of its own
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from vernal.decide.drift import judge_drift
 from vernal.decide.performance import judge_estimate, judge_performance
 from vernal.records import TriggerKind, TriggerResult
+from vernal.spec.triggers import as_written
 
 if TYPE_CHECKING:
     from vernal.records import CheckEvidence, ModelState
     from vernal.spec import ScheduleTrigger, TriggersSpec, VolumeTrigger
 
+MISSED_AFTER = 2
+"""Checks that a due time may wait for before it was missed."""
+
 URGENCY = (TriggerKind.PERFORMANCE, TriggerKind.DRIFT, TriggerKind.VOLUME, TriggerKind.SCHEDULE)
 
 
-def judge(spec: TriggersSpec, evidence: CheckEvidence, state: ModelState) -> tuple[TriggerResult, ...]:
-    """Return the answer of every trigger that is switched on, the most urgent kind first."""
+def judge(
+    spec: TriggersSpec, evidence: CheckEvidence, state: ModelState, *, every: timedelta
+) -> tuple[TriggerResult, ...]:
+    """Return the answer of every trigger that is switched on, the most urgent kind first.
+
+    ``every`` is the time between two checks, by which a schedule tells what it has missed.
+    """
     results = []
     if spec.performance is not None:
         results.append(judge_performance(spec.performance, evidence.performance, holdout=evidence.holdout))
@@ -33,7 +42,7 @@ def judge(spec: TriggersSpec, evidence: CheckEvidence, state: ModelState) -> tup
     if spec.volume is not None:
         results.append(judge_volume(spec.volume, evidence))
     if spec.schedule is not None:
-        results.append(judge_schedule(spec.schedule, since=state.cron_at, now=evidence.at))
+        results.append(judge_schedule(spec.schedule, since=state.cron_at, now=evidence.at, every=every))
     return tuple(results)
 
 
@@ -47,25 +56,30 @@ def judge_volume(spec: VolumeTrigger, evidence: CheckEvidence) -> TriggerResult:
     return TriggerResult(kind=TriggerKind.VOLUME, fired=fired, sufficient=True, reason=reason)
 
 
-def judge_schedule(spec: ScheduleTrigger, *, since: datetime | None, now: datetime) -> TriggerResult:
-    """Fire when a time of the cron expression lies in ``(since, now]``; several missed times fire once."""
+def judge_schedule(spec: ScheduleTrigger, *, since: datetime | None, now: datetime, every: timedelta) -> TriggerResult:
+    """Fire when a time of the cron expression lies in ``(since, now]``; several missed times fire once, or never."""
     if since is None:
         due = next_due(spec, after=now)
         reason = f"first look; next due {_local(spec, due)}"
         return TriggerResult(kind=TriggerKind.SCHEDULE, fired=False, sufficient=True, reason=reason)
-    due = next_due(spec, after=since)
+    due, missed = next_due(spec, after=since), ""
+    oldest = now - MISSED_AFTER * every
+    if spec.catch_up == "skip" and due <= oldest:
+        missed = f"; {_local(spec, due)} was missed and is passed over"
+        due = next_due(spec, after=oldest)
     fired = due <= now
     reason = f"{spec.cron!r} was due {_local(spec, due)}" if fired else f"next due {_local(spec, due)}"
-    return TriggerResult(kind=TriggerKind.SCHEDULE, fired=fired, sufficient=True, reason=reason)
+    return TriggerResult(kind=TriggerKind.SCHEDULE, fired=fired, sufficient=True, reason=f"{reason}{missed}")
 
 
 def next_due(spec: ScheduleTrigger, *, after: datetime) -> datetime:
     """Return the first time of the schedule strictly after a moment, in UTC."""
     from cronsim import CronSim
 
-    zone = ZoneInfo(spec.timezone)
-    due: datetime = next(CronSim(spec.cron, after.astimezone(zone)))
-    return due.astimezone(UTC)
+    coming = CronSim(spec.cron, after.astimezone(ZoneInfo(spec.timezone)))
+    moments = ((local, local.astimezone(UTC)) for local in coming)
+    # Within an hour that comes twice, cronsim takes the second time for the first and looks back.
+    return next(due for local, due in moments if due > after and (spec.dst == "shift" or as_written(spec.cron, local)))
 
 
 def _insufficient(kind: TriggerKind, reason: str) -> TriggerResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -13,6 +14,7 @@ from vernal.spec.timezones import TimeZone
 from vernal.spec.wording import shown
 
 _SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)  # whether a cron expression is ever due does not depend on the day
+_OCCASIONS: Final = 60  # more than a yearly expression has before cronsim gives up
 _CRON_FIELDS: Final = 5
 _WEEK: Final = timedelta(days=7)
 
@@ -40,6 +42,23 @@ def _whole_hours(duration: timedelta) -> timedelta:
     return duration
 
 
+def as_written(cron: str, due: datetime) -> bool:
+    """Tell whether a local time is one that the expression names, and not one moved out of a gap that clocks skip."""
+    from cronsim import CronSim
+
+    local = due.replace(tzinfo=None)
+    return bool(next(CronSim(cron, local - timedelta(minutes=1))) == local)
+
+
+def _ever_as_written(cron: str, zone: str) -> bool:
+    from zoneinfo import ZoneInfo
+
+    from cronsim import CronSim
+
+    coming = CronSim(cron, _SOME_DAY.astimezone(ZoneInfo(zone)))
+    return any(as_written(cron, due) for due in islice(coming, _OCCASIONS))
+
+
 class ScheduleTrigger(Section):
     """Asks for a run whenever a cron expression is due."""
 
@@ -49,9 +68,28 @@ class ScheduleTrigger(Section):
     )
     timezone: TimeZone = Field(
         default="UTC",
-        description="IANA time zone that the expression is read in. A time that was missed fires once on catch-up.",
+        description="IANA time zone that the expression is read in.",
         examples=["Europe/Berlin"],
     )
+    dst: Literal["shift", "skip"] = Field(
+        default="shift",
+        description="What becomes of a local time that does not exist because clocks are put forward: `shift` is "
+        "due as soon as they have been, `skip` not on that day. A local time that comes twice because clocks are put "
+        "back is due the first time only. Expressions with `*` in minute or hour follow real time through either.",
+    )
+    catch_up: Literal["once", "skip"] = Field(
+        default="once",
+        description="What becomes of times that were missed, or held back, for two checks (`monitoring.every`) or "
+        "more: `once` makes up for all of them with one run, `skip` waits for the next one.",
+    )
+
+    @field_validator("dst")
+    @classmethod
+    def _ever_due(cls, dst: str, info: ValidationInfo) -> str:
+        cron, zone = info.data.get("cron"), info.data.get("timezone")
+        if dst == "skip" and cron is not None and zone is not None and not _ever_as_written(cron, zone):
+            raise ValueError(f"got skip, with which {shown(cron)} is never due in {zone}; expected shift")
+        return dst
 
 
 class PerformanceTrigger(Section):

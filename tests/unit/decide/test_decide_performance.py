@@ -176,7 +176,7 @@ class TestEstimate:
                 performance=live(found),
                 estimated=estimated(measure(0.2, 0.19, 0.21)),
             )
-            results = judge(spec, seen, STATE)
+            results = judge(spec, seen, STATE, every=timedelta(hours=1))
             assert results[1].warning
             ruling = rule(results, triggers=spec, policy=policy, situation=SITUATION)
             return [result.kind for result in results], ruling.outcome, ruling.trigger

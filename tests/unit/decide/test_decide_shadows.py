@@ -36,7 +36,7 @@ def live(spec: ShadowSpec, *checks: tuple[float, int]) -> list[ShadowRuling]:
     found = []
     for hours, labels in checks:
         now = NOON + hours * HOUR
-        memory = judge_shadows((spec,), seen(labels, at=now), situation(now=now), before=memory)
+        memory = judge_shadows((spec,), seen(labels, at=now), situation(now=now), before=memory, every=HOUR)
         found.append(memory[spec.name])
     return found
 
@@ -44,7 +44,7 @@ def live(spec: ShadowSpec, *checks: tuple[float, int]) -> list[ShadowRuling]:
 def test_each_shadow_judges_by_its_own_thresholds() -> None:
     low = shadow("low")
     high = ShadowSpec(name="high", triggers=OFF.model_copy(update={"volume": VolumeTrigger(labels=500)}))
-    found = judge_shadows((low, high), seen(200), situation(), before={})
+    found = judge_shadows((low, high), seen(200), situation(), before={}, every=HOUR)
     assert {name: one.ruling.outcome for name, one in found.items()} == {"low": "requested", "high": "healthy"}
 
 
@@ -56,7 +56,7 @@ def test_its_cooldown_starts_when_it_would_have_asked() -> None:
 
 
 def test_the_cooldown_of_a_run_that_did_happen_holds_it_back_too() -> None:
-    found = judge_shadows((shadow(),), seen(200), situation(finished=NOON - HOUR), before={})
+    found = judge_shadows((shadow(),), seen(200), situation(finished=NOON - HOUR), before={}, every=HOUR)
     assert [one.policy for one in found["tighter"].ruling.suppressions] == ["cooldown"]
 
 

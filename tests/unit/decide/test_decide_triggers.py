@@ -9,6 +9,7 @@ from vernal.records import (
     Measure,
     ModelState,
     PerformanceEvidence,
+    TriggerResult,
 )
 from vernal.spec import PerformanceTrigger, ScheduleTrigger, VolumeTrigger
 
@@ -65,23 +66,83 @@ class TestPerformance:
 class TestSchedule:
     spec = ScheduleTrigger(cron="0 3 * * 1", timezone="America/New_York")
 
+    def judged(self, spec: ScheduleTrigger, *, since: datetime | None, now: datetime) -> TriggerResult:
+        return judge_schedule(spec, since=since, now=now, every=timedelta(hours=1))
+
     def test_several_missed_times_fire_once(self) -> None:
-        assert judge_schedule(self.spec, since=NOW - timedelta(days=30), now=NOW).fired
-        assert not judge_schedule(self.spec, since=NOW, now=NOW + timedelta(days=6)).fired
+        assert self.judged(self.spec, since=NOW - timedelta(days=30), now=NOW).fired
+        assert not self.judged(self.spec, since=NOW, now=NOW + timedelta(days=6)).fired
 
     def test_the_first_look_does_not_fire(self) -> None:
-        assert not judge_schedule(self.spec, since=None, now=NOW).fired
+        assert not self.judged(self.spec, since=None, now=NOW).fired
 
-    def test_an_hour_that_daylight_saving_skips_is_due_when_the_clocks_have_moved(self) -> None:
-        spec = ScheduleTrigger(cron="30 2 * * *", timezone="America/New_York")
-        due = next_due(spec, after=datetime(2013, 3, 10, 5, 0, tzinfo=UTC))
-        assert datetime(2013, 3, 10, 7, 0, tzinfo=UTC) <= due < datetime(2013, 3, 10, 8, 0, tzinfo=UTC)
+    @pytest.mark.parametrize(
+        ("late", "skip"),
+        [
+            (timedelta(minutes=0), True),
+            (timedelta(minutes=119), True),
+            (timedelta(minutes=120), False),
+            (timedelta(days=3), False),
+        ],
+    )
+    def test_a_time_that_two_checks_have_missed_is_made_up_for_or_passed_over(
+        self, late: timedelta, skip: bool
+    ) -> None:
+        due = datetime(2013, 6, 3, 7, tzinfo=UTC)
+        since, now = due - timedelta(hours=1), due + late
+        assert self.judged(self.spec, since=since, now=now).fired
+        found = self.judged(self.spec.model_copy(update={"catch_up": "skip"}), since=since, now=now)
+        assert (found.fired, "passed over" in found.reason) == (skip, not skip)
 
-    def test_an_hour_that_comes_twice_is_due_once(self) -> None:
-        spec = ScheduleTrigger(cron="30 1 * * *", timezone="America/New_York")
-        first = next_due(spec, after=datetime(2013, 11, 3, 4, 0, tzinfo=UTC))
-        second = next_due(spec, after=first)
-        assert second - first >= timedelta(hours=24)
+    def test_a_time_that_was_passed_over_does_not_hide_the_next(self) -> None:
+        spec = ScheduleTrigger(cron="0 * * * *", catch_up="skip")
+        found = self.judged(spec, since=NOW - timedelta(hours=9, minutes=30), now=NOW)
+        assert found.fired
+        assert found.reason.endswith("2013-06-03 03:00 UTC was missed and is passed over")
+
+
+BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron", "after", "shift", "skip"),
+    [
+        # Clocks are put forward at 01:00 UTC in Berlin and at 07:00 UTC in New York: 2 o'clock becomes 3.
+        (BERLIN, "30 2 * * *", "2024-03-30T12:00", "2024-03-31T01:00", "2024-04-01T00:30"),
+        (BERLIN, "0 3 * * *", "2024-03-30T12:00", "2024-03-31T01:00", "2024-03-31T01:00"),
+        (BERLIN, "15,45 2 * * *", "2024-03-31T00:30", "2024-03-31T01:00", "2024-04-01T00:15"),
+        (BERLIN, "30 * * * *", "2024-03-31T00:30", "2024-03-31T01:30", "2024-03-31T01:30"),
+        (NEW_YORK, "30 2 * * *", "2024-03-09T12:00", "2024-03-10T07:00", "2024-03-11T06:30"),
+        (NEW_YORK, "0 3 * * *", "2024-03-09T12:00", "2024-03-10T07:00", "2024-03-10T07:00"),
+        (NEW_YORK, "30 * * * *", "2024-03-10T06:30", "2024-03-10T07:30", "2024-03-10T07:30"),
+        # They are put back at 01:00 UTC in Berlin (3 becomes 2) and at 06:00 UTC in New York (2 becomes 1).
+        (BERLIN, "30 2 * * *", "2024-10-26T12:00", "2024-10-27T00:30", "2024-10-27T00:30"),
+        (BERLIN, "30 2 * * *", "2024-10-27T00:30", "2024-10-28T01:30", "2024-10-28T01:30"),
+        (BERLIN, "30 2 * * *", "2024-10-27T01:15", "2024-10-28T01:30", "2024-10-28T01:30"),
+        (BERLIN, "30 * * * *", "2024-10-27T00:30", "2024-10-27T01:30", "2024-10-27T01:30"),
+        (NEW_YORK, "30 1 * * *", "2024-11-02T12:00", "2024-11-03T05:30", "2024-11-03T05:30"),
+        (NEW_YORK, "30 1 * * *", "2024-11-03T05:30", "2024-11-04T06:30", "2024-11-04T06:30"),
+        (NEW_YORK, "30 1 * * *", "2024-11-03T06:15", "2024-11-04T06:30", "2024-11-04T06:30"),
+        (NEW_YORK, "30 * * * *", "2024-11-03T05:30", "2024-11-03T06:30", "2024-11-03T06:30"),
+        (NEW_YORK, "30 * * * *", "2024-11-03T06:15", "2024-11-03T06:30", "2024-11-03T06:30"),
+        (NEW_YORK, "30 * * * *", "2024-11-03T06:30", "2024-11-03T07:30", "2024-11-03T07:30"),
+    ],
+)
+def test_a_local_time_that_does_not_exist_is_moved_or_skipped_and_one_that_comes_twice_is_due_once(
+    zone: str, cron: str, after: str, shift: str, skip: str
+) -> None:
+    moment = datetime.fromisoformat(after).replace(tzinfo=UTC)
+    shifting = ScheduleTrigger(cron=cron, timezone=zone)
+    skipping = ScheduleTrigger(cron=cron, timezone=zone, dst="skip")
+    assert next_due(shifting, after=moment) == datetime.fromisoformat(shift).replace(tzinfo=UTC)
+    assert next_due(skipping, after=moment) == datetime.fromisoformat(skip).replace(tzinfo=UTC)
+
+
+def test_a_schedule_that_skipping_leaves_without_any_time_is_refused() -> None:
+    sunday_of_the_change = "30 2 * 3 0#2"
+    assert ScheduleTrigger(cron=sunday_of_the_change, timezone=NEW_YORK).dst == "shift"
+    with pytest.raises(ValueError, match="is never due in America/New_York; expected shift"):
+        ScheduleTrigger(cron=sunday_of_the_change, timezone=NEW_YORK, dst="skip")
 
 
 class TestVolume:
