@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -27,6 +27,15 @@ REPLAYED: Final = "replayed"
 PRESENT: Final = "present"
 DISCARDED: Final = "discarded"
 
+_ABOUT: Final = (
+    Quarantine.KIND,
+    Quarantine.RULE,
+    Quarantine.REASON,
+    Quarantine.BATCH,
+    Quarantine.ENTRY,
+    Quarantine.EVENT_TIME,
+)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
 
@@ -63,12 +72,19 @@ class Listing(NamedTuple):
 
 def listing(lake: Lake, model: str, chosen: Chosen = EVERYTHING, *, examples: int) -> Listing:
     """Return what was refused of a model's rows, by the rule it broke."""
-    refused, outcomes = entries(lake, model, chosen).rows, _outcomes(lake, model)
+    refused, outcomes = _refused(lake, model, chosen), _outcomes(lake, model)
     position = _among(refused, outcomes)
     open_rows = keep(refused, position < 0)
     last = outcomes[Resolutions.OUTCOME].to_pylist() if outcomes.num_rows else []
     resolved = Counter(last[number] for number in position[position >= 0])
-    return Listing(open_rows.num_rows, _grouped(open_rows, examples), dict(resolved))
+    groups = _grouped(open_rows)
+    shown = [_last(open_rows, group, examples) for group in groups]
+    originals = _originals(lake, model, pa.concat_tables(shown)) if shown else {}
+    told = (
+        group._replace(examples=tuple(_example(one, originals) for one in reversed(rows.to_pylist())))
+        for group, rows in zip(groups, shown, strict=True)
+    )
+    return Listing(open_rows.num_rows, tuple(told), dict(resolved))
 
 
 def count_waiting(lake: Lake, model: str) -> int:
@@ -84,8 +100,8 @@ def count_waiting(lake: Lake, model: str) -> int:
 
 def discard(lake: Lake, model: str, chosen: Chosen, *, actor: str, note: str, now: datetime) -> int:
     """Record that waiting rows will not be used, and why; return how many. They stay in the quarantine."""
-    rows = waiting(lake, model, chosen).rows
-    names: list[str] = rows[Quarantine.ENTRY].to_pylist()
+    refused = _refused(lake, model, chosen)
+    names: list[str] = keep(refused, _among(refused, _outcomes(lake, model)) < 0)[Quarantine.ENTRY].to_pylist()
     resolve(lake, model, names, DISCARDED, actor=actor, note=note, now=now)
     return len(names)
 
@@ -99,22 +115,34 @@ class Waiting(NamedTuple):
 
 def waiting(lake: Lake, model: str, chosen: Chosen = EVERYTHING) -> Waiting:
     """Return the refused rows that nobody has replayed or discarded."""
-    refused = entries(lake, model, chosen)
-    rows = refused.rows
-    return Waiting(keep(rows, _among(rows, _outcomes(lake, model)) < 0), refused.schemas)
-
-
-def entries(lake: Lake, model: str, chosen: Chosen = EVERYTHING) -> Waiting:
-    """Return the refused rows, whatever has become of them."""
-    rows = lake.scan(model, "quarantine", columns=Quarantine.ALL, start=chosen.since, end=chosen.until)
-    if not rows.num_rows:
-        return Waiting(rows, {})
+    refused = _refused(lake, model, chosen)
+    refused = keep(refused, _among(refused, _outcomes(lake, model)) < 0)
+    if not refused.num_rows:
+        return Waiting(refused, {})
+    rows = _whole(lake, model, refused, columns=Quarantine.ALL)
+    # The schema stands beside the first row of a batch, which need not be among those that wait.
     with_schema = rows.filter(pc.field(Quarantine.SCHEMA).is_valid())
     batches = (with_schema[name].to_pylist() for name in (Quarantine.KIND, Quarantine.BATCH, Quarantine.SCHEMA))
     schemas = {(kind, batch): schema for kind, batch, schema in zip(*batches, strict=True)}
+    places = first_match(refused[Quarantine.ENTRY], rows[Quarantine.ENTRY])
+    return Waiting(take(rows, places), schemas)
+
+
+def _refused(lake: Lake, model: str, chosen: Chosen) -> pa.Table:
+    """Return what was refused, oldest first, each once, without the rows themselves, which take the most room."""
+    rows = lake.scan(model, "quarantine", columns=_ABOUT, start=chosen.since, end=chosen.until)
+    if not rows.num_rows:
+        return rows
     names = rows[Quarantine.ENTRY]
     rows = keep(rows, first_match(names, names) == np.arange(rows.num_rows))
-    return Waiting(rows if chosen.reason is None else keep(rows, _mentions(rows, chosen.reason)), schemas)
+    return rows if chosen.reason is None else keep(rows, _mentions(rows, chosen.reason))
+
+
+def _whole(lake: Lake, model: str, refused: pa.Table, *, columns: Sequence[str]) -> pa.Table:
+    """Return the quarantine from the first to the last of some refused rows."""
+    when = refused[Quarantine.EVENT_TIME]
+    start, end = pc.min(when).as_py(), pc.max(when).as_py()
+    return lake.scan(model, "quarantine", columns=columns, start=start, end=end + _MICROSECOND)
 
 
 def resolve(
@@ -159,12 +187,11 @@ def _mentions(refused: pa.Table, reason: str) -> NDArray[np.bool_]:
     return np.fromiter((wanted in rule.casefold() or wanted in why.casefold() for rule, why in told), dtype=np.bool_)
 
 
-def _grouped(rows: pa.Table, examples: int) -> tuple[Group, ...]:
+def _grouped(rows: pa.Table) -> list[Group]:
     if not rows.num_rows:
-        return ()
+        return []
     keys, when = [Quarantine.KIND, Quarantine.RULE], Quarantine.EVENT_TIME
     wanted = [(Quarantine.ENTRY, "count"), (Quarantine.BATCH, "count_distinct"), (when, "min"), (when, "max")]
-    found = rows.group_by(keys).aggregate(wanted).to_pylist()
     groups = [
         Group(
             kind=one[Quarantine.KIND],
@@ -173,24 +200,32 @@ def _grouped(rows: pa.Table, examples: int) -> tuple[Group, ...]:
             batches=one[f"{Quarantine.BATCH}_count_distinct"],
             first=one[f"{when}_min"],
             last=one[f"{when}_max"],
-            examples=_examples(rows, one[Quarantine.KIND], one[Quarantine.RULE], examples),
+            examples=(),
         )
-        for one in found
+        for one in rows.group_by(keys).aggregate(wanted).to_pylist()
     ]
-    return tuple(sorted(groups, key=lambda group: (-group.rows, group.kind, group.rule)))
+    return sorted(groups, key=lambda group: (-group.rows, group.kind, group.rule))
 
 
-def _examples(rows: pa.Table, kind: str, rule: str, most: int) -> tuple[dict[str, Any], ...]:
-    """Return the last few rows of a group as they came."""
-    like = rows.filter((pc.field(Quarantine.KIND) == kind) & (pc.field(Quarantine.RULE) == rule))
-    last = like.slice(max(like.num_rows - most, 0)) if most else like.slice(0, 0)
-    columns = (Quarantine.ENTRY, Quarantine.REASON, Quarantine.ROW, Quarantine.EVENT_TIME)
-    return tuple(
-        {
-            "entry": one[Quarantine.ENTRY],
-            "at": one[Quarantine.EVENT_TIME],
-            "reason": one[Quarantine.REASON],
-            "row": msgspec.json.decode(one[Quarantine.ROW]),
-        }
-        for one in reversed(last.select(columns).to_pylist())
-    )
+def _last(rows: pa.Table, group: Group, most: int) -> pa.Table:
+    """Return the last few rows of a group."""
+    like = rows.filter((pc.field(Quarantine.KIND) == group.kind) & (pc.field(Quarantine.RULE) == group.rule))
+    return like.slice(like.num_rows - min(most, like.num_rows))
+
+
+def _originals(lake: Lake, model: str, shown: pa.Table) -> dict[str, str]:
+    """Return rows as they came, in JSON, by the names of their entries."""
+    if not shown.num_rows:
+        return {}
+    rows = _whole(lake, model, shown, columns=(Quarantine.ENTRY, Quarantine.ROW))
+    found = take(rows, first_match(shown[Quarantine.ENTRY], rows[Quarantine.ENTRY]))
+    return dict(zip(found[Quarantine.ENTRY].to_pylist(), found[Quarantine.ROW].to_pylist(), strict=True))
+
+
+def _example(one: dict[str, Any], originals: dict[str, str]) -> dict[str, Any]:
+    return {
+        "entry": one[Quarantine.ENTRY],
+        "at": one[Quarantine.EVENT_TIME],
+        "reason": one[Quarantine.REASON],
+        "row": msgspec.json.decode(originals[one[Quarantine.ENTRY]]),
+    }

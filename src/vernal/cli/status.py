@@ -124,6 +124,11 @@ def _details(one: _Standing, now: datetime) -> list[tuple[str, str]]:
         ("open run", f"{standing(run)} for {relative(run.phase_since, now).removesuffix(' ago')}" if run else "none"),
         ("asked for", run.reason if run else ""),
         ("waits for", f"`vernal approve {waits.run_id}` until {moment(waits.expires_at)} UTC" if waits else ""),
-        ("quarantined", f"{one.quarantined:,} rows wait: `vernal quarantine {one.model}`" if one.quarantined else ""),
+        ("quarantined", _waiting(one) if one.quarantined else ""),
         ("next check", due(one.state.next_check_at, now) if one.state else "due now"),
     ]
+
+
+def _waiting(one: _Standing) -> str:
+    rows = "1 row waits" if one.quarantined == 1 else f"{one.quarantined:,} rows wait"
+    return f"{rows}: `vernal quarantine {one.model}`"
