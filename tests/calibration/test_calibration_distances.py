@@ -116,6 +116,31 @@ def test_three_cells_fire_near_the_level(measure: Measure, shares: tuple[float, 
 
 
 @every
+@pytest.mark.parametrize(
+    ("shares", "n", "m"),
+    [
+        ((0.98, 0.01, 0.01), 10_000, 300),
+        ((0.995, 0.004, 0.001), 100_000, 1000),
+        ((0.995, 0.004, 0.001), 1000, 1000),
+        ((0.97, 0.02, 0.01), 10_000, 500),
+        ((0.5, 0.499, 0.001), 100_000, 3000),
+        ((0.7, 0.29, 0.01), 10_000, 300),
+    ],
+)
+def test_three_cells_of_which_some_are_rare_fire_at_most_at_the_level(
+    measure: Measure, shares: tuple[float, ...], n: int, m: int
+) -> None:
+    """4,000 simulations; at most 1.1 times the level, and at least 0.7 times 0.05, since few tables are likely.
+
+    By three moments Jensen-Shannon would fire at 1.7 and 1.75 times its level in the first two cases, 1.3 in the last.
+    """
+    score, judged = measure(*tables(np.array(shares), n, m, 4000))
+    for alpha, least in ((0.05, 0.7 * 0.05), (0.01, None)):
+        alarms = int((score > judged.critical_at(alpha)).sum())
+        assert_rate(alarms, 4000, at_most=1.1 * alpha, at_least=least)
+
+
+@every
 @pytest.mark.parametrize("expected", [0.5, 2, 8])
 @pytest.mark.parametrize("n", [100_000, 1000])
 def test_two_cells_of_which_one_is_rare_fire_at_most_at_the_level(measure: Measure, expected: float, n: int) -> None:

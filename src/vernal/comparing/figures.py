@@ -15,6 +15,7 @@ _METHODS = {
     "moments": "the exact moments of the score, as some cells are sparse",
     "one cell": "all rows are in one cell, so there is nothing to compare",
     "exact": "counted exactly",
+    "conditional": "counted exactly for the rare cell, as the others are well filled",
     "asymptotic": "the limit for many rows",
 }
 

@@ -51,8 +51,8 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 
     ``critical`` is the score that chance exceeds with probability ``alpha``; ``p_value`` is the probability of at
     least ``score``. ``cells`` counts the cells that hold anything on either side. ``method`` is ``chi2`` (classical
-    limit), ``moments`` (sparse cells), ``exact`` (two sparse cells) or ``one cell`` (nothing to compare: score 0,
-    p-value 1).
+    limit), ``moments`` (sparse cells), ``exact`` (two cells, or three of which two are sparse), ``conditional`` (three
+    cells of which one is sparse) or ``one cell`` (nothing to compare: score 0, p-value 1).
     """
 
     score: float

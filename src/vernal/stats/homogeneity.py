@@ -17,7 +17,8 @@ class ChiSquare(msgspec.Struct, frozen=True, kw_only=True):
     """Pearson's statistic of the table of two histograms.
 
     ``critical`` is the statistic that chance exceeds with probability ``alpha``. ``method`` is ``chi2``, ``moments``
-    (sparse cells), ``exact`` (two sparse cells) or ``one cell`` (nothing to compare: statistic 0, p-value 1).
+    (sparse cells), ``exact`` (two cells, or three of which two are sparse), ``conditional`` (three cells of which one
+    is sparse) or ``one cell`` (nothing to compare: statistic 0, p-value 1).
     """
 
     statistic: float

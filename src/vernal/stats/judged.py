@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 
 from vernal.stats.arrays import Bools, Floats, Ints
-from vernal.stats.null import Nulls
-from vernal.stats.permutation import CellTerm, Sizes, permutation_moments, two_cell_laws
+from vernal.stats.fewcells import FEW_EXPECTED, conditional_laws, three_cell_laws, two_cell_laws
+from vernal.stats.null import Nulls, Table
+from vernal.stats.permutation import CellTerm, Sizes, permutation_moments
 from vernal.stats.segments import NO_ROWS, Segments
 
 
@@ -40,8 +41,8 @@ def judged_sum(segments: Segments, term: CellTerm, *, scale: Floats, well_filled
     Returns
     -------
     Judged
-        The method is ``chi2`` (limit law), ``moments`` (sparse cells), ``exact`` (two sparse cells), ``one cell``
-        (nothing to compare) or ``no rows``.
+        The method is ``chi2`` (limit law), ``moments`` (sparse cells), ``exact`` (two cells, or three of which two are
+        sparse), ``conditional`` (three cells of which one is sparse), ``one cell`` (nothing to compare) or ``no rows``.
     """
     totals = segments.reference + segments.current
     occupied = totals > 0
@@ -51,21 +52,46 @@ def judged_sum(segments: Segments, term: CellTerm, *, scale: Floats, well_filled
     value = segments.where_defined(np.maximum(0.0, segments.sums(np.where(occupied, terms, 0.0))))
     rarest = segments.smallest(np.where(occupied, totals, np.inf))
     several = segments.defined & (cells > 1)
-    sparse = several & (rarest * np.minimum(sizes.n, sizes.m) / (sizes.n + sizes.m) < well_filled)
-    two = sparse & (cells == _TWO)
-    many = sparse & ~two
+    share = np.minimum(sizes.n, sizes.m) / (sizes.n + sizes.m)
+    sparse = several & (rarest * share < well_filled)
+    two, three = sparse & (cells == _TWO), sparse & (cells == _THREE)
+    middle = _middle(segments, totals, three)
+    exact, conditional = three & (middle * share < FEW_EXPECTED), three & (middle * share >= FEW_EXPECTED)
+    many = sparse & ~two & ~three
     nulls = Nulls(shift=segments.where_defined(np.zeros_like(cells)), scale=scale, dof=np.maximum(cells - 1, 0.0))
     if many.any():
         nulls = nulls.replaced(np.flatnonzero(many), _sparse(segments, totals, occupied, many, sizes, term))
+    tables = []
     if two.any():
         places = np.flatnonzero(two)
-        table = two_cell_laws(places, rarest[places], sizes.at(places), term)
-        nulls = msgspec.structs.replace(nulls, table=table)
-    method = np.select([~segments.defined, ~several, two, many], [NO_ROWS, "one cell", "exact", "moments"], "chi2")
+        tables.append(two_cell_laws(places, rarest[places], sizes.at(places), term))
+    if exact.any():
+        places = np.flatnonzero(exact)
+        tables.append(three_cell_laws(places, rarest[places], middle[places], sizes.at(places), term))
+    if tables:
+        nulls = msgspec.structs.replace(nulls, table=Table.joined(tables))
+    if conditional.any():
+        places = np.flatnonzero(conditional)
+        laws = conditional_laws(places, rarest[places], middle[places], sizes.at(places), term)
+        nulls = msgspec.structs.replace(nulls, mixture=laws)
+    method = np.select(
+        [~segments.defined, ~several, two | exact, conditional, many],
+        [NO_ROWS, "one cell", "exact", "conditional", "moments"],
+        "chi2",
+    )
     return Judged(value, segments.where_defined(nulls.sf(value)), cells.astype(np.int64), tuple(method.tolist()), nulls)
 
 
 _TWO = 2
+_THREE = 3
+
+
+def _middle(segments: Segments, totals: Floats, three: Bools) -> Floats:
+    """Return the middle one of the three occupied cells of the segments that have three; 0 for the others."""
+    middle = np.zeros(three.size)
+    held = three[segments.owner] & (totals > 0)
+    middle[three] = np.sort(totals[held].reshape(-1, _THREE), axis=1)[:, 1]
+    return middle
 
 
 def _sparse(segments: Segments, totals: Floats, occupied: Bools, sparse: Bools, sizes: Sizes, term: CellTerm) -> Nulls:

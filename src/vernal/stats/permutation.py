@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vernal.stats.arrays import Floats, Ints
-from vernal.stats.null import ROUNDING, Nulls, Table
+from vernal.stats.null import ROUNDING, Nulls
 from vernal.stats.special import log_gamma
 
 
@@ -79,34 +79,7 @@ def permutation_moments(totals: Floats, owner: Ints, sizes: Sizes, term: CellTer
     return _pearson_iii(mean, variance - shared**2 / (rows * share * (1 - share)), third)
 
 
-def two_cell_laws(places: Ints, totals: Floats, sizes: Sizes, term: CellTerm) -> Table:
-    """Return the exact laws of ``sum(term)`` over two cells under permutation of the rows.
-
-    The count of the one cell decides that of the other, so the score takes few values. Three moments cannot tell that
-    its largest may be the *absence* of a rare category, which is not rare at all.
-
-    Parameters
-    ----------
-    places
-        Of the segments among all scores, shape ``(e,)``.
-    totals
-        Rows of the rarer cell over both samples, shape ``(e,)``.
-    sizes
-        Of the segments, arrays of shape ``(e,)``.
-    term
-        Contribution of a cell, vectorised.
-    """
-    rows, smaller = sizes.n + sizes.m, np.minimum(sizes.n, sizes.m)
-    x, weights = _enumeration(totals, smaller, rows)
-    others = smaller[:, None] - x, (rows - totals - smaller)[:, None] + x
-    scores = _term_at(totals[:, None] - x, x, sizes, term) + _term_at(others[1], others[0], sizes, term)
-    order = np.argsort(scores, axis=1)
-    weights = np.take_along_axis(weights, order, axis=1)
-    tails = np.minimum(1.0, np.cumsum(weights[:, ::-1], axis=1)[:, ::-1])
-    return Table(places=places, values=np.take_along_axis(scores, order, axis=1), tails=tails)
-
-
-def _term_at(larger: Floats, smaller: Floats, sizes: Sizes, term: CellTerm) -> Floats:
+def term_at(larger: Floats, smaller: Floats, sizes: Sizes, term: CellTerm) -> Floats:
     """Return the terms of cells with these counts in the larger and in the smaller sample, one row per cell."""
     current_is_smaller = (sizes.m <= sizes.n)[:, None]
     r, c = np.where(current_is_smaller, larger, smaller), np.where(current_is_smaller, smaller, larger)
@@ -127,7 +100,7 @@ def _distinct(totals: Floats, owner: Ints) -> tuple[Floats, Ints, Floats]:
 def _layouts(t: Floats, smaller: Floats, rows: Floats) -> Iterator[tuple[Ints, Floats, Floats]]:
     """Yield blocks of cells with the counts to sum over and their weights, one row per cell."""
     expected = t * smaller / rows
-    for chosen, layout in ((expected < _ENUMERATED, _enumeration), (expected >= _ENUMERATED, _quadrature)):
+    for chosen, layout in ((expected < _ENUMERATED, enumeration), (expected >= _ENUMERATED, quadrature)):
         cells = np.flatnonzero(chosen)
         cells = cells[np.argsort(expected[cells])]  # alike in width, so that few cells pay for the widest of a block
         for begin in range(0, cells.size, _BLOCK):
@@ -140,7 +113,7 @@ def _cell_moments(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return each cell's mean, variance, covariance with the count, and third moment of the term."""
     rows = sizes.n + sizes.m
-    g = _term_at(t[:, None] - points, points, sizes, term)
+    g = term_at(t[:, None] - points, points, sizes, term)
     mean = (weights * g).sum(axis=1)
     off = g - mean[:, None]
     centre = points - (weights * points).sum(axis=1, keepdims=True)
@@ -157,7 +130,7 @@ def _cell_moments(
     )
 
 
-def _enumeration(t: Floats, smaller: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def enumeration(t: Floats, smaller: Floats, rows: Floats) -> tuple[Floats, Floats]:
     """Return every count that matters of sparse cells, and its hypergeometric probability."""
     least, most = np.maximum(0.0, smaller - (rows - t)), np.minimum(t, smaller)
     expected = t * smaller / rows
@@ -179,7 +152,7 @@ _NODES = np.arange(-7.0, 8.0)
 even grid is its integral up to about exp(-2 pi^2), 3e-9, so that one per standard deviation is enough."""
 
 
-def _quadrature(t: Floats, smaller: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def quadrature(t: Floats, smaller: Floats, rows: Floats) -> tuple[Floats, Floats]:
     """Return evenly spaced counts of well-filled cells, whole or not, and their hypergeometric weights.
 
     The skewness of a count matters: with a normal law in its place, and twenty rows expected per cell, PSI's variance

@@ -134,17 +134,18 @@ def test_a_level_outside_zero_to_one_is_refused(measure: Measure, alpha: float) 
 
 
 MANY = pytest.mark.parametrize(("many", "one"), [(psi_many, psi), (jensen_shannon_many, jensen_shannon)])
-REFERENCE, CURRENT = [500, 300, 200, 3, 0, 9, 40, 60, 7, 8], [460, 300, 240, 2, 4, 5, 0, 0, 12, 0]
-STARTS = [0, 3, 6, 8, 9]
+REFERENCE = [500, 300, 200, 3, 0, 9, 40, 60, 7, 8, 4, 9, 3, 8, 500, 200, 2]
+CURRENT = [460, 300, 240, 2, 4, 5, 0, 0, 12, 0, 5, 2, 0, 9, 480, 220, 5]
+STARTS = [0, 3, 6, 8, 9, 10, 14]
 
 
 @MANY
 def test_each_feature_of_many_has_the_result_it_has_alone(many: Measure, one: Measure) -> None:
     together = many(REFERENCE, CURRENT, STARTS)
     critical = together.critical_at(0.01)
-    assert together.method == ("chi2", "moments", "no rows", "one cell", "no rows")
-    for i in (0, 1, 3):
-        cells = slice(*[*STARTS, 10][i : i + 2])
+    assert together.method == ("chi2", "exact", "no rows", "one cell", "no rows", "moments", "conditional")
+    for i in (0, 1, 3, 5, 6):
+        cells = slice(*[*STARTS, 17][i : i + 2])
         alone = one(REFERENCE[cells], CURRENT[cells], alpha=0.01)
         assert (together.score[i], together.p_value[i], critical[i]) == (alone.score, alone.p_value, alone.critical)
         assert (together.cells[i], together.reference_rows[i], together.rows[i]) == (
@@ -158,7 +159,7 @@ def test_each_feature_of_many_has_the_result_it_has_alone(many: Measure, one: Me
 def test_a_feature_without_rows_on_a_side_is_undefined_and_leaves_the_others_alone(many: Measure, one: Measure) -> None:
     together = many(REFERENCE, CURRENT, STARTS)
     for numbers in (together.score, together.p_value, together.critical_at(0.05)):
-        assert np.isnan(numbers).tolist() == [False, False, True, False, True]
+        assert np.isnan(numbers).tolist() == [False, False, True, False, True, False, False]
 
 
 @MANY

@@ -52,7 +52,7 @@ def test_sparse_tables_have_the_p_value_of_dealing_their_rows_out() -> None:
 def test_the_limit_is_used_while_every_expected_count_is_at_least_five() -> None:
     assert chi_square([95, 5], [95, 5]).method == "chi2"
     assert chi_square([96, 4], [95, 5]).method == "exact"
-    assert chi_square([900, 100, 100], [36, 4, 9]).method == "moments"
+    assert chi_square([900, 100, 100, 100], [36, 4, 9, 4]).method == "moments"
 
 
 @pytest.mark.parametrize(("reference", "current"), [([96, 4], [30, 5]), ([3, 900], [2, 98]), ([5, 6], [40, 2])])
@@ -79,7 +79,7 @@ def test_the_level_moves_the_critical_statistic() -> None:
 def test_each_feature_of_many_has_the_result_it_has_alone() -> None:
     r, c = [40, 60, 7, 9, 0, 5, 5], [60, 40, 1, 0, 2, 0, 0]
     together = chi_square_many(r, c, [0, 2, 5])
-    assert together.method == ("chi2", "moments", "no rows")
+    assert together.method == ("chi2", "exact", "no rows")
     assert together.dof.tolist() == [1, 2, 0]
     for i, cells in enumerate((slice(0, 2), slice(2, 5))):
         alone = chi_square(r[cells], c[cells], alpha=0.01)

@@ -24,7 +24,7 @@ def test_a_score_that_cannot_vary_does_not_exceed_its_critical_value() -> None:
 
 
 def test_the_limit_is_used_from_the_stated_expected_count_on() -> None:
-    segments = segments_of([30, 30, 30, 29, 31, 30], [30] * 6, [0, 3])
+    segments = segments_of([30, 30, 30, 30, 29, 31, 30, 30], [30] * 8, [0, 4])
 
     def method(well_filled: float) -> tuple[str, ...]:
         return judged_sum(segments, stability, scale=np.ones(2), well_filled=well_filled).method
@@ -44,8 +44,9 @@ def test_the_limit_law_has_the_scale_it_is_given() -> None:
 
 
 def test_each_segment_says_how_it_was_judged() -> None:
-    r, c = [100, 100, 3, 4, 9, 0, 5, 5, 1, 2, 3], [100, 90, 2, 5, 7, 0, 0, 0, 3, 2, 1]
-    judged = judged_sum(segments_of(r, c, [0, 2, 4, 6, 8]), stability, scale=np.ones(5), well_filled=50.0)
-    assert judged.method == ("chi2", "exact", "one cell", "no rows", "moments")
-    assert judged.cells.tolist() == [2, 2, 1, 2, 3]
-    assert np.isnan(judged.value).tolist() == np.isnan(judged.p_value).tolist() == [False] * 3 + [True, False]
+    r = [100, 100, 3, 4, 9, 0, 5, 5, 1, 2, 3, 4, 1, 2, 3, 2, 60, 60]
+    c = [100, 90, 2, 5, 7, 0, 0, 0, 3, 2, 1, 4, 3, 2, 1, 0, 60, 60]
+    judged = judged_sum(segments_of(r, c, [0, 2, 4, 6, 8, 12, 15]), stability, scale=np.ones(7), well_filled=50.0)
+    assert judged.method == ("chi2", "exact", "one cell", "no rows", "moments", "exact", "conditional")
+    assert judged.cells.tolist() == [2, 2, 1, 2, 4, 3, 3]
+    assert np.isnan(judged.value).tolist() == np.isnan(judged.p_value).tolist() == [i == 3 for i in range(7)]
