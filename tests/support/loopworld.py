@@ -151,11 +151,12 @@ def build(
     url: str | None = None,
     owner: str = "one",
     policy: str = POLICY,
+    project_file: str = PROJECT,
     at: datetime = START,
     **changes: Any,
 ) -> World:
     root.mkdir(parents=True, exist_ok=True)
-    (root / "vernal.yaml").write_text(PROJECT)
+    (root / "vernal.yaml").write_text(project_file)
     (root / "m.yaml").write_text(policy)
     (root / "m.py").write_text("def train(X, y):\n    raise AssertionError('training is faked')\n")
     project = load_project(root)
