@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -66,8 +67,8 @@ def plan(target: TargetSpec, memory: Memory, arrived: Sequence[Message], *, now:
     """Return which messages a target gets now.
 
     - What the target did not ask for is left out. That a condition is over is told to those who were told of it.
-    - The same model, kind and run is told again after ``repeat_after``, with the number of times it came meanwhile, or
-      at once when it has become more severe.
+    - The same alert (:func:`key_of`) is told again after ``repeat_after``, with the number of times it came since,
+      or at once when it has become more severe.
     - In quiet hours only what is severe enough passes. What is above the rate waits too. One summary follows when the
       hours are over, or when there is room.
     """
@@ -78,8 +79,15 @@ def plan(target: TargetSpec, memory: Memory, arrived: Sequence[Message], *, now:
 
 
 def key_of(message: Message) -> str:
-    """Return what makes two alerts the same one."""
-    return f"{message.model}:{message.kind}:{message.run_id or ''}"
+    """Return what makes two alerts the same one: model, kind and cause.
+
+    The cause is the run. All messages about a condition have the same one; of an event that belongs to no run it is
+    what it says, since two of them are two acts.
+    """
+    cause = message.run_id or ""
+    if not cause and message.state is MessageState.EVENT:
+        cause = blake2b(message.body.encode(), digest_size=8).hexdigest()
+    return f"{message.model}:{message.kind}:{cause}"
 
 
 def wants(target: TargetSpec, message: Message) -> bool:

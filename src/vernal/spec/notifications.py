@@ -132,8 +132,8 @@ class TargetSpec(Section):
     )
     repeat_after: Delay = Field(
         default=timedelta(hours=4),
-        description="An alert of the same model, kind and run is sent again only after this long, with the number of "
-        "times it came meanwhile; sooner if it has become more severe. With 0s each one is sent.",
+        description="The same alert (of one model, kind and run or cause) is sent again only after this long, with the "
+        "number of times it came meanwhile; sooner if it has become more severe. With 0s each one is sent.",
     )
     rate_limit: RateLimitSpec = Field(default=RateLimitSpec(), description="How many messages this target gets.")
 

@@ -98,6 +98,11 @@ def test_other_models_kinds_and_runs_are_other_alerts() -> None:
     assert plan(target(), Memory(), others, now=NOON).send == tuple(others)
 
 
+def test_two_acts_of_people_are_two_alerts() -> None:
+    acts = [message("champion", run=None).evolve(body=f"ada set version {number}") for number in (3, 4, 4)]
+    assert plan(target(), Memory(), acts, now=NOON).send == tuple(acts[:2])
+
+
 def test_without_a_waiting_time_each_one_is_told() -> None:
     plans = run(target(repeat_after=timedelta(0)), *[(NOON + n * HOUR, [message()]) for n in range(3)])
     assert sent(plans) == [["m failed"]] * 3

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
@@ -20,6 +21,7 @@ from vernal.decide.events import cloudevent
 from vernal.errors import DeliveryError, VernalError
 
 if TYPE_CHECKING:
+    import ssl
     from datetime import datetime
     from pathlib import Path
 
@@ -90,7 +92,7 @@ class WebhookSink:
             # What stands behind the question mark may be a token.
             with (
                 unlogged(urlsplit(self._webhook.url).query),
-                httpx.Client(timeout=self._webhook.timeout.total_seconds(), follow_redirects=False) as client,
+                httpx.Client(verify=self._trust, timeout=self._webhook.timeout.total_seconds()) as client,
             ):
                 response = self._posted(client, body, headers)
         except httpx.HTTPError as error:
@@ -100,6 +102,13 @@ class WebhookSink:
     @property
     def _name(self) -> str:
         return f"webhook {self._webhook.name}"
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """The certificates that are trusted; reading them takes longer than a request."""
+        import httpx
+
+        return httpx.create_ssl_context()
 
     def _posted(self, client: httpx.Client, body: bytes, headers: dict[str, str]) -> httpx.Response:
         url = self._webhook.url
