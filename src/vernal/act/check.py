@@ -18,12 +18,10 @@ from vernal.records import CheckCommit, Decision, Ruling, RunRequest, TriggerKin
 from vernal.tracing import span
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from vernal.act.system import System
     from vernal.act.tally import IngestReport
     from vernal.observe.check import Observation
-    from vernal.records import ModelState, ShadowRuling, TriggerResult
+    from vernal.records import ModelState, Run, ShadowRuling, TriggerResult
     from vernal.spec import ModelSpec
 
 
@@ -58,7 +56,11 @@ def judge_model(system: System, state: ModelState, arrived: IngestReport) -> Jud
     with span("judge") as current:
         results = triggers.judge(spec.triggers, observation.evidence, state, every=spec.monitoring.every)
         before = _evidence_before(system, state.model)
-        situation = _situation(system, spec, state, before, now=now)
+        # Runs matter only to what fired: a quiet check, which nearly all are, need not read them.
+        asked = bool(spec.shadow) or any(result.fired for result in results)
+        runs = _latest_runs(system, spec) if asked else ()
+        ruling_before = msgspec.convert(before["policy"], Ruling) if before else None
+        situation = policy.Situation(state=state, runs=runs, before=ruling_before, now=now)
         ruling = policy.rule(results, triggers=spec.triggers, policy=spec.policy, situation=situation)
         ruling = held_against(ruling, arrived.quality, max_refused_share=spec.quality.max_refused_share)
         shadows = judge_shadows(
@@ -127,14 +129,11 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
     )
 
 
-def _situation(
-    system: System, spec: ModelSpec, state: ModelState, before: dict[str, Any], *, now: datetime
-) -> policy.Situation:
+def _latest_runs(system: System, spec: ModelSpec) -> tuple[Run, ...]:
     policies = (spec.policy, *(shadow.policy for shadow in spec.shadow))
     breakers = [one.circuit_breaker for one in policies]
     limit = _FURTHER + max((breaker.after for breaker in breakers if breaker is not None), default=0)
-    ruling = msgspec.convert(before["policy"], Ruling) if before else None
-    return policy.Situation(state=state, runs=system.store.runs(state.model, limit=limit), before=ruling, now=now)
+    return system.store.runs(spec.model, limit=limit)
 
 
 def _evidence_before(system: System, model: str) -> dict[str, Any]:
