@@ -289,3 +289,21 @@ def test_columns_may_be_reserved_words(database_url: str) -> None:
     table = SqlTable(made, database.opened(), lateness=timedelta(0))
     assert table.scan().num_rows == 20
     assert count_hours(table, BASELINE, since=None, start=START, end=END).profiles[START].rows == 20
+
+
+def test_a_table_that_was_mended_is_read_without_starting_anew(database_url: str) -> None:
+    database, _ = filled(database_url, scores(range(1)).drop_columns(["tx_amount"]))
+    opened = sql_table(database)
+    with pytest.raises(LakeError, match="found no column 'tx_amount'"):
+        opened.scan()
+    database.run("ALTER TABLE scores ADD COLUMN tx_amount FLOAT")
+    assert opened.scan().num_rows == 20
+
+
+def test_what_is_examined_are_rows_of_the_newest_day(database_url: str) -> None:
+    database, table = filled(database_url, scores(range(2)))
+    wrong = [{**row, "probability": 7.5} for row in scores(range(40, 41)).to_pylist()]
+    database.add(table, wrong)
+    found = examine(sql_table(database))
+    assert (found.sampled, found.refused) == (20, 20)
+    assert found.problems[0].startswith("none of 20 rows can be used: score: expected a probability")

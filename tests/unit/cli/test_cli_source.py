@@ -54,6 +54,7 @@ def test_it_says_what_is_missing_and_what_to_write(folder: Path, vernal: Vernal)
     assert told.exit_code == 1
     lines = told.stdout.splitlines()
     assert "          event_time: ...  # one of: scored_at, inserted_at" in [line[2:] for line in lines]
+    assert "          amount: ...  # one of: probability, tx_amount, note" in [line[2:] for line in lines]
     assert "amount: found no column 'tx_amuont'; did you mean \"tx_amount\"?" in told.stdout
 
 

@@ -121,15 +121,18 @@ def _to_write(layout: Layout, places: tuple[Place, ...], unused: dict[str, str])
     for place in places:
         if place.problem:
             is_time = place.name.endswith("_time")
-            fitting = [name for name, kind in unused.items() if not is_time or _is_time(kind)]
+            is_number = layout.features.get(place.name) == "numerical"
+            fitting = [name for name, kind in unused.items() if _fits(kind, is_time=is_time, is_number=is_number)]
             choice = f"  # one of: {', '.join(fitting[:8])}" if fitting else ""
             lines["features" if place.name in layout.features else "columns"].append(f"      {place.name}: ...{choice}")
     written = [f"    {section}:\n" + "\n".join(keys) for section, keys in lines.items() if keys]
     return "\n".join(["source:", f"  {layout.kind}:", *written]) if written else ""
 
 
-def _is_time(kind: str) -> bool:
-    return any(word in kind.lower() for word in _TIME_WORDS)
+def _fits(kind: str, *, is_time: bool, is_number: bool) -> bool:
+    """Tell whether a column of a type, in the user's words, may be what is missing."""
+    holds_times = any(word in kind.lower() for word in _TIME_WORDS)
+    return holds_times == is_time if is_time or is_number else True
 
 
 __all__ = ["ColumnFound", "Examination", "examine"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,7 +24,7 @@ from vernal.observe.columns import HOUR, keep, micros
 from vernal.ports import NewRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vernal.adapters.sources.database import Database
     from vernal.adapters.sources.dialects import Expression
@@ -38,6 +39,7 @@ _ZONES: Final = timedelta(hours=3)
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_DAY: Final = timedelta(days=1)
 _FETCHED: Final = 50_000
 """Rows fetched together."""
 
@@ -71,7 +73,7 @@ class SqlTable:
         newest = sa.func.max(came.column)
         statement = sa.select(self.database.dialect.ticks(newest, came.holds)).select_from(self._from)
         statement = statement.where(*self._range(came, _FIRST, self._horizon()))
-        with self.database.reading(self.layout.subject) as connection:
+        with self._reading() as connection:
             rows = connection.execute(statement).all()
         moments, valid = utc_array(rows, 0, zone=self._zone(came))
         return int(moments[0]) if len(moments) and valid[0] else None
@@ -112,7 +114,7 @@ class SqlTable:
             raw = self._fetch(located, [self.layout.event_time], conditions)
             _, moments = self.layout.countable(raw, ())
             return set((moments // HOUR).tolist())
-        with self.database.reading(self.layout.subject) as connection:
+        with self._reading() as connection:
             statement = sa.select(self.slot()).select_from(self._from).where(*conditions).distinct()
             found = [int(slot) for (slot,) in connection.execute(statement)]
         return set(self.hours_of(found).values())
@@ -123,17 +125,19 @@ class SqlTable:
         start, stop = moment(first), moment(end)
         conditions = self._event_range(located, start, stop)
         if self.database.dialect.counts and can_count(baseline):
-            with self.database.reading(self.layout.subject) as connection:
+            with self._reading() as connection:
                 counted = counted_in_database(self, connection, baseline, conditions)
             return {hour: profile for hour, profile in counted.items() if first <= hour < end}
         raw = self._fetch(located, [self.layout.event_time, *baseline.features], conditions)
         return profiled(self.layout, raw, baseline, first, end)
 
     def sample(self, rows: int) -> pa.Table:
-        """Return some rows as they are, under Vernal's names."""
+        """Return some rows of the newest day as they are, under Vernal's names."""
         located = self._located()
+        newest = self.version()
         names = self.layout.needed_for(None, located)
-        return self._fetch(located, names, self._event_range(located, None, None), limit=rows)
+        conditions = [] if newest is None else [self._came(located, newest - _DAY // _MICROSECOND, None)]
+        return self._fetch(located, names, conditions, limit=rows)
 
     def columns_found(self) -> dict[str, str]:
         """Return the table's columns and their types."""
@@ -198,7 +202,7 @@ class SqlTable:
         forms = {name: (self._form(name, located[name]), self._zone(located[name])) for name in names}
         chosen = [self._expression(name, located[name]).label(f"c{place}") for place, name in enumerate(names)]
         statement = sa.select(*chosen).select_from(self._from).where(*conditions).limit(limit)
-        with self.database.reading(self.layout.subject) as connection:
+        with self._reading() as connection:
             found = connection.execution_options(yield_per=_FETCHED).execute(statement)
             parts = [as_arrow(rows, forms) for rows in found.partitions()]
         return pa.concat_tables(parts or [as_arrow([], forms)])
@@ -223,6 +227,7 @@ class SqlTable:
             form = Form.TEXT if kind in {Holds.TEXTS, Holds.DATES} and feature != "numerical" else None
         if form is not None:
             return form
+        self._types = None
         wanted = "times" if name in TIMES[layout.kind] else "numbers" if feature == "numerical" else "numbers or texts"
         raise LakeError(
             f"{layout.subject}: {name}: found a column of type {column.type}, expected {wanted}",
@@ -270,7 +275,11 @@ class SqlTable:
     def _located(self) -> dict[str, _Column]:
         """Return the column and what it holds for each of Vernal's columns that has one."""
         types = self._found_types()
-        places = self.layout.located(types)
+        try:
+            places = self.layout.located(types)
+        except LakeError:
+            self._types = None
+            raise
         return {name: self._column(name, column, types[column]) for name, column in places.items()}
 
     def _column(self, name: str, column: str, type_name: str) -> _Column:
@@ -282,13 +291,23 @@ class SqlTable:
                 kind = Holds.NUMBERS if self.layout.features.get(name) == "numerical" else Holds.TEXTS
         return _Column(sa.column(self._quoted(column)), kind, type_name)
 
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """Connect; after an error the columns are looked at anew, for they may have changed."""
+        try:
+            with self.database.reading(self.layout.subject) as connection:
+                yield connection
+        except LakeError:
+            self._types = None
+            raise
+
     def _quoted(self, name: str) -> str:
         """Return a name that may be a reserved word; other databases have their own ways with quotes and capitals."""
         return sa.quoted_name(name, quote=True) if self.database.dialect.quotes else name
 
     def _found_types(self) -> dict[str, str]:
         if self._types is None:
-            with self.database.reading(self.layout.subject) as connection:
+            with self._reading() as connection:
                 found = dict(self.database.dialect.columns(connection, self._name, self._schema))
             if not found:
                 raise LakeError(
