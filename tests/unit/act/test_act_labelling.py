@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,23 @@ from vernal.act.evaluate import evaluate
 from vernal.act.ingest import ingest
 from vernal.act.labelling import TWICE, UNKNOWN, Drawn, draw_sample, drawn_again, standings, take_answers
 from vernal.act.system import System
+from vernal.adapters.lake import DeltaLake
 from vernal.errors import LakeError, SampleError
 from vernal.observe.dataset import WEIGHT, cut_dataset
 from vernal.observe.performance import live_performance
+from vernal.observe.rollout import rollout_evidence
 from vernal.observe.sampling import RULES
 from vernal.profile import FeatureKind, build_baseline
-from vernal.records import PerformanceEvidence, Phase, Run, RunFacts, TrainingResult, TrainingSet, TriggerKind
+from vernal.records import (
+    PerformanceEvidence,
+    Phase,
+    RolloutState,
+    Run,
+    RunFacts,
+    TrainingResult,
+    TrainingSet,
+    TriggerKind,
+)
 from vernal.spec import ModelSpec, TrainingSpec
 
 NOW = loopworld.START + timedelta(days=7)
@@ -419,6 +431,45 @@ def test_a_candidate_is_judged_on_a_holdout_in_which_answers_stand_for_others(
     assert plain.measure.value < everything - 0.05
     assert found.comparison is not None
     assert found.comparison.challenger == pytest.approx(found.measure.value)
+
+
+def test_a_rollout_is_judged_as_if_all_predictions_were_labelled(world: loopworld.World, tmp_path: Path) -> None:
+    """Where scores are low the challenger is better, where they are high worse, and the sample is of high ones."""
+    spec = spec_of(world.system)
+    lake = DeltaLake(tmp_path / "lake")
+    x = np.random.default_rng(7).uniform(0, 1, ROWS)
+    when = pa.array([loopworld.START + timedelta(minutes=3 * n) for n in range(ROWS)], pa.timestamp("us", tz="UTC"))
+    rows = {"prediction_id": [f"p{n}" for n in range(ROWS)], "event_time": when, "x": x.tolist(), "c": ["a"] * ROWS}
+    rows |= {"model_version": ["1"] * ROWS, "prediction": np.ones(ROWS).tolist(), "score": x.tolist()}
+    rows |= {"other_version": ["2"] * ROWS, "other_prediction": np.zeros(ROWS).tolist(), "other_score": x.tolist()}
+    lake.append("m", "predictions", pa.table(rows), writer="w", sequence=1)
+    system = replace(world.system, lake=lake)
+    drawn = draw_sample(system, spec, picks=900, rule="score", feature=None, start=loopworld.START, end=NOW, seed=1)
+    take_answers(system, spec, answers(drawn), writer="a")
+    run = Run(
+        id="m-2",
+        model="m",
+        number=2,
+        phase=Phase.ROLLING_OUT,
+        trigger=TriggerKind.MANUAL,
+        reason="",
+        requested_by="ann",
+        requested_at=NOW,
+        phase_since=NOW,
+        wake_at=NOW,
+        fence=1,
+        attempt=1,
+        facts=RunFacts(champion="1", version="2", rollout=RolloutState(started_at=(loopworld.START,), salt="m-2")),
+    )
+    found = rollout_evidence(lake, spec, run, now=NOW)
+    everything = float(np.mean([1 - 2 * label for label in truth().values()]))
+    sampled = float(np.mean([1 - 2 * label for label in answers(drawn)["label"].to_pylist()]))
+
+    assert found.rows == 900
+    assert found.difference == pytest.approx(everything, abs=0.08)
+    assert sampled < everything - 0.2
+    assert found.champion is not None
+    assert found.champion.value == pytest.approx(float(np.mean(list(truth().values()))), abs=0.05)
 
 
 def test_an_empty_lake_has_no_samples(tmp_path: Path) -> None:
