@@ -47,8 +47,9 @@ def outbox(
     with open_system(project, read_only=not retry) as system:
         asked = system.store.redeliver(channel=channel, message_ids=messages) if retry else None
         found = system.store.deliveries(channel=channel, statuses=statuses, limit=limit)
-        states = [one for one in system.store.channels() if one.closed_at and channel in {None, one.name}]
+        channels = {one.name: one for one in system.store.channels() if channel in {None, one.name}}
         now = system.store.machine_now()
+    states = [one for one in channels.values() if one.closed_at]
     output.document(
         {
             "asked_again": asked,
@@ -64,7 +65,7 @@ def outbox(
         output.line("Nothing waits and nothing failed." if not everything else "The outbox is empty.")
         return
     columns = ("channel", "id", "status", "attempts", "queued", "next try", "about", "last error")
-    output.table(columns, [_row(one, now) for one in found])
+    output.table(columns, [_row(one, channels.get(one.channel), now) for one in found])
 
 
 def _closed(state: ChannelState) -> dict[str, Any]:
@@ -82,15 +83,21 @@ def _about(delivery: Delivery) -> str:
     return f"{delivery.event.model}: {delivery.event.type}" if delivery.event is not None else NOTHING
 
 
-def _row(delivery: Delivery, now: datetime) -> list[str]:
-    waits = delivery.ended_at is None
+def _next_try(delivery: Delivery, channel: ChannelState | None, now: datetime) -> str:
+    if delivery.ended_at is not None or (channel is not None and channel.closed_at):
+        return NOTHING
+    rest = channel.resting_until if channel is not None else None
+    return due(max(delivery.due_at, rest) if rest is not None else delivery.due_at, now)
+
+
+def _row(delivery: Delivery, channel: ChannelState | None, now: datetime) -> list[str]:
     return [
         delivery.channel,
         delivery.id,
         str(delivery.status),
         str(delivery.attempts),
         relative(delivery.queued_at, now),
-        due(delivery.due_at, now) if waits else NOTHING,
+        _next_try(delivery, channel, now),
         _about(delivery),
         delivery.last_error or NOTHING,
     ]

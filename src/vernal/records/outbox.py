@@ -60,13 +60,15 @@ class Settlement(Record, frozen=True, kw_only=True):
 class ChannelState(Record, frozen=True, kw_only=True):
     """What the store remembers of a channel.
 
-    ``memory`` belongs to whoever decides what goes through the channel, and changes with every ``version``. A channel
-    that is ``closed_at`` takes nothing more: its receiver has said that it is gone for good.
+    ``memory`` belongs to whoever decides what goes through the channel, and changes with every ``version``. Nothing
+    goes through a channel that is ``resting_until`` a later time: its receiver could not be reached. A channel that is
+    ``closed_at`` takes nothing more: its receiver has said that it is gone for good.
     """
 
     name: str
     version: int = 0
     memory: str = ""
+    resting_until: datetime | None = None
     closed_at: datetime | None = None
     closed_because: str = ""
 

@@ -6,7 +6,6 @@ every delivery lives on its own, so a receiver that is away holds up nobody else
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -76,11 +75,14 @@ def claim_deliveries(connection: sa.Connection, channel: str, *, lease: Lease, l
     """Claim a channel's deliveries that are due and that nobody holds, oldest first."""
     table = schema.delivery
     free = sa.or_(table.c.lease_until.is_(None), table.c.lease_until <= machine_time(connection))
-    closed = sa.select(schema.channel.c.name).where(schema.channel.c.closed_at.is_not(None))
+    state = schema.channel.c
+    shut = sa.select(state.name).where(
+        sa.or_(state.closed_at.is_not(None), state.resting_until > machine_time(connection))
+    )
     due = (
         sa.select(table.c.number)
         .where(table.c.channel == channel, table.c.status == _WAITING, table.c.due_at <= machine_time(connection), free)
-        .where(table.c.channel.not_in(closed))
+        .where(table.c.channel.not_in(shut))
         .order_by(table.c.number)
         .limit(limit)
         .with_for_update(skip_locked=True, of=table)
@@ -115,9 +117,11 @@ def settle(connection: sa.Connection, delivery: Delivery, settlement: Settlement
     if connection.execute(sa.update(table).where(mine).values(values)).rowcount != 1:
         return
     if settlement.whole_channel:
-        _put_off(connection, delivery.channel, settlement.again_in)
+        until = machine_time(connection, plus=settlement.again_in)
+        _change_channel(connection, delivery.channel, {"resting_until": until})
     if settlement.closes_channel:
-        _close(connection, delivery.channel, settlement.error)
+        closing = {"closed_at": machine_time(connection), "closed_because": settlement.error}
+        _change_channel(connection, delivery.channel, closing)
 
 
 def release_deliveries(connection: sa.Connection, deliveries: Sequence[Delivery]) -> None:
@@ -168,7 +172,7 @@ def redeliver(connection: sa.Connection, *, channel: str | None, message_ids: Se
     asked = sa.update(table).where(*chosen).values(fresh).returning(table.c.channel)
     names = set(found := connection.scalars(asked).all()) | ({channel} if channel is not None else set())
     opened = sa.update(schema.channel).where(schema.channel.c.name.in_(names))
-    connection.execute(opened.values(closed_at=None, closed_because=""))
+    connection.execute(opened.values(closed_at=None, closed_because="", resting_until=None))
     return len(found)
 
 
@@ -177,9 +181,9 @@ def _remember(connection: sa.Connection, memory: ChannelState) -> None:
     table = schema.channel
     written = {"version": memory.version + 1, "memory": memory.memory}
     if memory.version == 0:
-        row = columns(memory) | written | {"closed_at": None, "closed_because": ""}
+        row = columns(memory) | written | {"resting_until": None, "closed_at": None, "closed_because": ""}
         new = insert(connection, table).values(row)
-        # One that is there already was closed before anything was remembered of it.
+        # One that is there already rested or was closed before anything was remembered of it.
         known = new.on_conflict_do_update(index_elements=["name"], set_=written, where=table.c.version == 0)
         done = connection.execute(known.returning(table.c.name)).all()
     else:
@@ -189,18 +193,10 @@ def _remember(connection: sa.Connection, memory: ChannelState) -> None:
         raise _overtaken()
 
 
-def _put_off(connection: sa.Connection, channel: str, again_in: timedelta) -> None:
-    table = schema.delivery
-    until = machine_time(connection, plus=again_in)
-    others = (table.c.channel == channel, table.c.status == _WAITING, table.c.due_at < until)
-    connection.execute(sa.update(table).where(*others).values(due_at=until))
-
-
-def _close(connection: sa.Connection, channel: str, reason: str) -> None:
-    closing = {"closed_at": machine_time(connection), "closed_because": reason}
-    row = {"name": channel, "version": 0, "memory": ""} | closing
+def _change_channel(connection: sa.Connection, channel: str, changes: dict[str, Any]) -> None:
+    row = {"name": channel, "version": 0, "memory": "", "closed_because": ""} | changes
     statement = insert(connection, schema.channel).values(row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=closing))
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changes))
 
 
 def _overtaken() -> LeaseLostError:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from vernal.adapters.state.types import JsonText, Money, RecordText, RowNumber, UtcDateTime
 from vernal.records import TERMINAL_PHASES, Champion, Event, Message, Route, RunFacts
 
-SCHEMA_VERSION: Final = "0005"
+SCHEMA_VERSION: Final = "0006"
 """The newest migration's revision; revisions are numbers, so an older store can be told from a newer one."""
 
 VERSION_TABLE: Final = "vernal_version"
@@ -189,6 +189,7 @@ channel = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("memory", sa.Text, nullable=False),
+    sa.Column("resting_until", UtcDateTime),
     sa.Column("closed_at", UtcDateTime),
     sa.Column("closed_because", sa.Text, nullable=False),
 )

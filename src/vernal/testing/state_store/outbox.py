@@ -149,6 +149,30 @@ def a_failure_can_hold_up_its_channel(store: StateStore) -> None:
     (chat,) = _claimed(store, "chat", limit=1)
     store.settle(chat, LATER)
     assert _ids(_claimed(store, "chat")) == ["m2"]
+    (state,) = store.channels()
+    assert (state.name, state.closed_at) == ("mail", None)
+    assert state.resting_until is not None
+    assert state.resting_until >= store.deliveries(channel="mail")[0].due_at
+
+
+def what_comes_later_overtakes_nothing(store: StateStore) -> None:
+    """It waits behind what could not be delivered, and leaves after it."""
+    _routed(store, "m1")
+    (first,) = _claimed(store)
+    store.settle(first, LATER.evolve(whole_channel=True))
+    assert store.route(Routing(message_ids=(), deliveries=(("mail", message("m2")),)))
+    assert _claimed(store) == ()
+    assert store.redeliver() == 2  # noqa: PLR2004 - both
+    assert _ids(_claimed(store)) == ["m1", "m2"]
+
+
+def a_rest_ends_by_itself(store: StateStore) -> None:
+    """Then everything that waited is tried, in order."""
+    _routed(store, "m1", "m2")
+    (first,) = _claimed(store, limit=1)
+    store.settle(first, AT_ONCE.evolve(again_in=timedelta(milliseconds=20), whole_channel=True))
+    expired(store, BRIEF)
+    assert _ids(_claimed(store)) == ["m1", "m2"]
 
 
 def a_closed_channel_takes_nothing_until_it_is_asked_again(store: StateStore) -> None:
@@ -237,6 +261,8 @@ CHECKS: Final[tuple[Callable[[StateStore], None], ...]] = (
     a_late_failure_undoes_nothing_and_a_late_success_counts,
     an_attempt_that_was_not_made_does_not_count,
     a_failure_can_hold_up_its_channel,
+    what_comes_later_overtakes_nothing,
+    a_rest_ends_by_itself,
     a_closed_channel_takes_nothing_until_it_is_asked_again,
     what_failed_is_kept_and_sent_on_request,
     deliveries_are_listed_by_channel_and_status,
