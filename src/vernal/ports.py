@@ -347,6 +347,13 @@ class Lake(Protocol):
         """
         ...
 
+    def left_out(self, model: str, *, since: int) -> Mapping[str, int]:
+        """Return how many predictions that came since a version cannot be used, by the rule that they break.
+
+        Of tables that are the user's own: what enters the lake is screened before.
+        """
+        ...
+
     def inbox(self, model: str) -> tuple[tuple[str, str, Path], ...]:
         """Return the segments that clients have left: ``(kind, segment id, Parquet file)``, oldest first."""
         ...

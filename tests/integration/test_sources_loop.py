@@ -170,3 +170,40 @@ def test_it_is_measured_and_trained_as_if_its_rows_were_in_the_lake(
     read = [pq.read_table(one.training_path).sort_by("prediction_id") for one in sets if one is not None]
     assert read[0].equals(read[1])
     assert own.system.lake.version("m", "quarantine") is None
+
+
+def test_rows_that_cannot_be_used_are_told_once(worlds: tuple[loopworld.World, loopworld.World]) -> None:
+    own, _ = worlds
+    for day in range(loopworld.HISTORY_DAYS):
+        own.log(day)
+    own.clock.set(loopworld.START + timedelta(days=loopworld.HISTORY_DAYS))
+    own.retrain()
+    tick(own.system)
+    own.live(loopworld.HISTORY_DAYS)
+    rows = loopworld.day_rows(loopworld.HISTORY_DAYS + 1)
+    wrong = pa.table(
+        {
+            "prediction_id": rows["id"].tolist()[:5],
+            "event_time": pa.array(rows["at"].tolist()[:5], pa.timestamp("us", tz="UTC")),
+            "model_version": ["1"] * 5,
+            "entity": ["e"] * 5,
+            "prediction": [1.0, 1.0, 0.5, None, 0.0],
+            "score": [0.5, 7.0, 0.5, 0.5, 0.5],
+            "x": [0.0] * 5,
+            "noise": [0.0] * 5,
+            "c": ["a"] * 5,
+        }
+    )
+    own.system.lake.append("m", "predictions", wrong, writer="world", sequence=9999)
+    for later in (1, 2):
+        own.clock.set(loopworld.START + timedelta(days=loopworld.HISTORY_DAYS + 1 + later))
+        tick(own.system)
+    told = [
+        decision.evidence["evidence"]["notes"]
+        for decision in own.system.store.decisions("m", kind="check")[-2:]
+        if decision.evidence
+    ]
+    (note,), none = told
+    assert note.startswith("3 predictions that came since the last check cannot be used: ")
+    assert "prediction: expected 0 or 1 (1)" in note
+    assert none == []

@@ -75,6 +75,11 @@ def observe(lake: Lake, store: StateStore, spec: ModelSpec, state: ModelState, *
         roller = Roller(store, spec.model, baseline=held.joint, baseline_version=version, stored=stored, hours=new)
         windows = [roller.roll(length, now=now) for length in lengths]
         drift = measure_drift(lake, store, spec, held, windows, now=now)
+    left_out = {} if state.profiled_version is None else lake.left_out(spec.model, since=state.profiled_version)
+    if left_out:
+        rules = "; ".join(f"{rule} ({rows})" for rule, rows in left_out.items())
+        note = f"{sum(left_out.values())} predictions that came since the last check cannot be used: {rules}"
+        evidence = evidence.evolve(notes=(*evidence.notes, note))
     return Observation(
         evidence.evolve(drift=drift[-1], short_drift=drift[0] if len(drift) > 1 else None, new_rows=new.new_rows),
         profiled_version=new.version,

@@ -15,7 +15,7 @@ from vernal.ports import NewRows
 from vernal.records import Labels, Predictions, Quarantine, Resolutions, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from vernal.ports import CountedHours
@@ -175,6 +175,10 @@ class DeltaLake:
     ) -> CountedHours | None:
         """Return ``None``: :meth:`since` tells exactly which rows are new."""
         return None
+
+    def left_out(self, model: str, *, since: int) -> Mapping[str, int]:  # noqa: ARG002 - the port's signature
+        """Return nothing: rows are screened before they enter."""
+        return {}
 
     def inbox(self, model: str) -> tuple[tuple[str, str, Path], ...]:
         """Return the segments that clients have left: ``(kind, segment id, Parquet file)``, oldest first."""

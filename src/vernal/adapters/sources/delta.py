@@ -71,6 +71,16 @@ class DeltaFolder:
         raw = pa.concat_tables(parts, promote_options="permissive") if parts else None
         return NewRows(self._canonical(raw, columns, None, None), int(handle.version()))
 
+    def arrived(self, since: int) -> Iterator[pa.Table]:
+        """Yield the rows of the files that were added after a version, as they are; none if it is gone."""
+        handle = self._at(None)
+        located = self.layout.located(_types(handle))
+        try:
+            for path in sorted(_files(handle) - _files(self._at(since))):
+                yield self._read(path, located, self.layout.needed_for((), located))
+        except _GoneError:
+            return
+
     def touched(self, since: int, until: int) -> list[int] | None:
         """Return the hours of all files that only one of two versions has, ``None`` if one cannot be read any more."""
         try:

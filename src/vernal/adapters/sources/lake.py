@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from vernal.adapters.sources.table import count_hours
@@ -96,6 +97,13 @@ class SourcedLake:
         if table is None:
             return self._embedded.count_hours(model, baseline, since=since, start=start, end=end)
         return count_hours(table, baseline, since=since, start=start, end=end)
+
+    def left_out(self, model: str, *, since: int) -> Mapping[str, int]:
+        """Return how many predictions that came since a version cannot be used, by the rule that they break."""
+        table = self._tables.get((model, "predictions"))
+        if table is None:
+            return self._embedded.left_out(model, since=since)
+        return Counter(rule for rows in table.arrived(since) for rule in table.layout.refused(rows))
 
     def inbox(self, model: str) -> tuple[tuple[str, str, Path], ...]:
         """Return the segments that clients have left for the embedded lake."""

@@ -100,8 +100,13 @@ class Layout:
             places = [p._replace(problem=p.problem or problem) if p.name == Labels.ARRIVAL_TIME else p for p in places]
         return tuple(places)
 
-    def located(self, found: Iterable[str]) -> dict[str, str]:
+    def located(self, found: Iterable[str], *, older: bool = False) -> dict[str, str]:
         """Return the user's column for each of Vernal's that has one.
+
+        Parameters
+        ----------
+        older
+            The columns are those of a file that is not the newest: only what is needed has to be there.
 
         Raises
         ------
@@ -109,7 +114,8 @@ class Layout:
             If a column is missing that has to be there; names all of them.
         """
         places = self.places(found)
-        problems = [f"{place.name}: {place.problem}" for place in places if place.problem]
+        wrong = [place for place in places if place.problem and (place.needed or not older)]
+        problems = [f"{place.name}: {place.problem}" for place in wrong]
         if problems:
             raise LakeError(
                 f"{self.subject}: {'; '.join(problems)}",

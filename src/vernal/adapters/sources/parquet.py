@@ -37,6 +37,7 @@ _ZONES: Final = 86_400_000_000
 
 class _File(NamedTuple):
     path: Path
+    newest: bool
     came: int
     """When it got its name here or was last written, in microseconds: copies that keep their age are new here."""
 
@@ -75,6 +76,12 @@ class ParquetFolder:
             return None
         fresh = [file for file in files if version is None or file.came > version]
         return NewRows(self._canonical(fresh, columns, None, None), max(file.came for file in files))
+
+    def arrived(self, since: int) -> Iterator[pa.Table]:
+        """Yield the rows of the files that came after a version, as they are."""
+        for file in self._files():
+            if file.came > since:
+                yield self._read(file, (), whole=True)
 
     def touched(self, since: int, until: int) -> list[int]:
         """Return the hours of the files that came between two versions."""
@@ -137,7 +144,8 @@ class ParquetFolder:
         with self._open(file) as opened:
             in_path = self._in_path(file.path)
             names = opened.schema_arrow.names
-            located = self.layout.located([*names, *(name for name in in_path if name not in names)])
+            found = [*names, *(name for name in in_path if name not in names)]
+            located = self.layout.located(found, older=not file.newest)
             wanted = self.layout.needed_for(columns, located) if whole else [n for n in columns or () if n in located]
             from_file = sorted({located[name] for name in wanted} & set(names))
             time = located.get(self.layout.event_time, located.get(self.layout.came_time))
@@ -156,7 +164,7 @@ class ParquetFolder:
                 f"{self.layout.subject}: found no folder {self._root}, expected one with Parquet files",
                 hint=f"Correct source.{self.layout.kind}.folder, or make the folder.",
             )
-        found = []
+        found: list[_File] = []
         for folder, folders, names in os.walk(self._root):
             folders[:] = [name for name in folders if not name.startswith((".", "_"))]
             for name in names:
@@ -166,8 +174,9 @@ class ParquetFolder:
                         stat = path.stat()
                     except FileNotFoundError:  # removed meanwhile
                         continue
-                    found.append(_File(path, max(stat.st_mtime_ns, stat.st_ctime_ns) // 1000))
-        return sorted(found, key=lambda file: (file.came, file.path))
+                    found.append(_File(path, newest=False, came=max(stat.st_mtime_ns, stat.st_ctime_ns) // 1000))
+        found.sort(key=lambda file: (file.came, file.path))
+        return [*found[:-1], *(file._replace(newest=True) for file in found[-1:])]
 
     def _in_path(self, path: Path) -> Mapping[str, str]:
         pairs = (part.partition("=") for part in path.relative_to(self._root).parts[:-1])

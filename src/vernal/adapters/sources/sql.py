@@ -105,6 +105,11 @@ class SqlTable:
         rows = self._canonical(raw, columns, None, None, after=version, until=reached)
         return NewRows(rows, max(reached, version or reached))
 
+    def arrived(self, since: int) -> Iterator[pa.Table]:
+        """Yield the rows that came after a version, as they are."""
+        located = self._located()
+        yield self._fetch(located, self.layout.needed_for((), located), [self._came(located, since, None)])
+
     def touched(self, since: int, until: int) -> Iterable[int] | None:  # noqa: ARG002 - rows newer than that are no harm
         """Return the hours of the rows that came since a version, and of those that came up to ``lateness`` before."""
         located = self._located()

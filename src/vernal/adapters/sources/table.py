@@ -48,6 +48,10 @@ class Table(Protocol):
         """Return rows that came after a version."""
         ...
 
+    def arrived(self, since: int) -> Iterator[pa.Table]:
+        """Yield the rows that came after a version, as they are, with what says who answered what."""
+        ...
+
     def touched(self, since: int, until: int) -> Iterable[int] | None:
         """Return the hours that may have changed between two versions; ``None`` if that cannot be told any more."""
         ...

@@ -275,14 +275,8 @@ def test_files_may_have_more_columns_than_older_ones_and_other_number_types(tmp_
     write(rows.drop_columns(["probability"]), tmp_path / "a.parquet")
     place = rows.column_names.index("decision")
     write(rows.set_column(place, "decision", rows["decision"].cast(pa.float32())), tmp_path / "b.parquet")
-    columns = {
-        "prediction_id": "request",
-        "event_time": "scored_at",
-        "model_version": "version",
-        "prediction": "decision",
-    }
-    made = layout(tmp_path, columns=columns | {})
-    found = ParquetFolder(made, lateness=timedelta(0)).scan(columns=("prediction",))
+    found = ParquetFolder(layout(tmp_path), lateness=timedelta(0)).scan(columns=("prediction", "score"))
+    assert found["score"].null_count == 20
     assert found["prediction"].type == pa.float64()
     assert found.num_rows == 40
 
@@ -348,3 +342,10 @@ def test_a_constant_stands_in_for_a_column(tmp_path: Path) -> None:
     )
     found = ParquetFolder(made, lateness=timedelta(0)).scan(columns=("model_version",))
     assert set(found["model_version"].to_pylist()) == {"7"}
+
+
+def test_a_column_that_the_newest_file_lacks_is_told(tmp_path: Path) -> None:
+    write(scores(range(1)), tmp_path / "a.parquet")
+    write(scores(range(1, 2)).drop_columns(["probability"]), tmp_path / "b.parquet")
+    with pytest.raises(LakeError, match="score: found no column 'probability'"):
+        ParquetFolder(layout(tmp_path), lateness=timedelta(0)).scan()
