@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fleetworld
+from vernal.adapters.telemetry.metrics import StoreMetrics
 
 
 @pytest.fixture
@@ -31,6 +32,8 @@ def test_every_model_is_checked_once_and_not_before_its_next_time(folder: Path) 
         assert [len(fleet.outcomes(name)) for name in "abc"] == [1, 1, 1]
         assert all(state.next_check_at > now for state in fleet.system.store.models())
         assert fleet.complaints == []
+        names = {sample["labels"].get("model") for sample in StoreMetrics(fleet.system).samples()}
+        assert names >= {"a", "b", "c"}
 
 
 def test_a_hanging_model_does_not_hold_up_the_others(folder: Path) -> None:

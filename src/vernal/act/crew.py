@@ -7,10 +7,12 @@ process that hangs can be ended.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from typing_extensions import override
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     from vernal.act.system import System
 
     Opener: TypeAlias = "Callable[[], AbstractContextManager[System]]"
+
+ORPHAN_SECONDS = 10.0
+"""How long a worker whose controller is gone may go on with its step; its lease, which nobody renews, lasts longer."""
+
+_FAREWELL_SECONDS = 2.0
 
 IDLE_SECONDS = 60.0
 """How long a worker without work is kept; a new one takes about a second to start."""
@@ -140,8 +147,11 @@ class Crew:
     def close(self) -> tuple[Job, ...]:
         """End all workers at once, and return the jobs that this has cut off."""
         cut = tuple(job for job, _ in self.in_hand)
-        for worker in list(self._workers):
-            self._dismiss(worker)
+        for worker in self._workers:
+            worker.line.close()  # those without work end together
+        until = monotonic() + _FAREWELL_SECONDS
+        while self._workers:
+            self._dismiss(self._workers[0], seconds=max(0.0, until - monotonic()))
         return cut
 
     def _hire(self) -> _Worker:
@@ -178,17 +188,14 @@ class Crew:
             if worker.job is None and (worker.leaving or monotonic() - worker.since > self._idle_seconds):
                 self._dismiss(worker)
 
-    def _dismiss(self, worker: _Worker) -> None:
+    def _dismiss(self, worker: _Worker, *, seconds: float = _FAREWELL_SECONDS) -> None:
         self._workers.remove(worker)
         worker.line.close()
         # A worker without work ends by itself when its line does; one with work is not to be waited for.
-        worker.process.join(timeout=0.0 if worker.job is not None else _FAREWELL_SECONDS)
+        worker.process.join(timeout=0.0 if worker.job is not None else seconds)
         if worker.process.is_alive():
             worker.process.kill()
         worker.process.join()
-
-
-_FAREWELL_SECONDS = 2.0
 
 
 def serve(opener: Opener, line: Connection) -> None:
@@ -196,6 +203,7 @@ def serve(opener: Opener, line: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Who asks the controller to stop often asks its whole group; the step at hand is to be finished.
         signal.signal(number, signal.SIG_IGN)
+    Thread(target=_end_as_an_orphan, name="vernal orphan watch", daemon=True).start()
     with suppress(EOFError, OSError):  # the controller has gone
         held: ModelState | Run | None = line.recv()
         try:
@@ -205,6 +213,15 @@ def serve(opener: Opener, line: Connection) -> None:
                     held = line.recv()
         except VernalError as error:
             line.send(TickReport((), (), 0, (f"{_name(held)}: {error}",)))
+
+
+def _end_as_an_orphan() -> None:
+    """End this process a while after its controller, so that a step that hangs does not stay behind for ever."""
+    controller = multiprocessing.parent_process()
+    assert controller is not None  # noqa: S101 - a worker has been started by one
+    controller.join()
+    pause(ORPHAN_SECONDS)
+    os._exit(1)
 
 
 def _done(system: System, held: ModelState | Run | None) -> TickReport:

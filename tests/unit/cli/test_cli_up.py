@@ -208,6 +208,28 @@ def test_as_many_steps_as_there_are_workers_are_at_hand(start: Start, project: P
     assert len(stop(process)[-1]["cut_off"]) == 3
 
 
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_a_worker_does_not_outlive_a_controller_that_was_killed(start: Start, project: Path) -> None:
+    fleetworld.hang(project, "m")
+    process = start("--json", "--listen", "127.0.0.1:0")
+    address = address_of(process)
+    _wait_for(lambda: bool(ask(address, "/healthz")[1]["in_hand"]))
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert children
+    process.kill()
+    process.wait()
+    _wait_for(lambda: not any(runs(int(child)) for child in children))
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process does anything any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def metrics_of(address: tuple[str, int], *, token: str = "") -> tuple[int, str]:
     connection = http.client.HTTPConnection(*address, timeout=SECONDS)
     connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
