@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fleetworld
+from vernal.act.operations import retrain
 from vernal.adapters.telemetry.metrics import StoreMetrics
 
 
@@ -127,6 +128,25 @@ def test_closing_names_what_it_cuts_off(local: Path) -> None:
         fleet.until(lambda: "a" in fleet.in_hand())
         assert [str(job) for job in fleet.crew.close()] == ["check of a"]
         assert [child for child in multiprocessing.active_children() if child.name == "vernal worker"] == []
+
+
+def test_no_worker_is_started_for_nothing(local: Path) -> None:
+    with fleetworld.at_work(local) as fleet:
+        fleet.until(lambda: all(fleet.outcomes(name) for name in "abc") and not fleet.system.store.waiting_channels())
+        fleet.until(lambda: not fleet.crew.in_hand)
+    with fleetworld.at_work(local) as fleet:
+        started = fleet.system.clock.now()
+        fleet.until(lambda: fleet.system.clock.now() > started + timedelta(seconds=3))
+        assert fleet.steps == []
+        assert not [one for one in multiprocessing.active_children() if one.name == "vernal worker"]
+
+
+def test_messages_are_delivered_by_a_worker(local: Path) -> None:
+    with fleetworld.at_work(local) as fleet:
+        fleet.until(lambda: bool(fleet.outcomes("a")))
+        run = retrain(fleet.system, "a", actor="ann", reason="asked")  # it fails, without data, and that is an alert
+        sent = local / ".vernal" / "notifications.jsonl"
+        fleet.until(lambda: sent.exists() and run.id in sent.read_text())
 
 
 def test_workers_without_work_end_after_a_while(local: Path) -> None:

@@ -109,7 +109,8 @@ class Service:
     def _start_delivery(self, now: datetime) -> None:
         if self._crew.free and now >= self._deliver_at and not self._is_delivering():
             self._deliver_at = now + self._longest
-            self._crew.start(Job(None, now))
+            if self._has_messages():
+                self._crew.start(Job(None, now))
 
     def _start_claims(self, now: datetime) -> None:
         while self._crew.free:
@@ -127,6 +128,11 @@ class Service:
         spare = self._crew.size - 1 - len(busy & self._slow)
         held_back = busy if spare > 0 or self._crew.size == 1 else busy | self._slow
         return tuple(name for name in self._names if name not in held_back)
+
+    def _has_messages(self) -> bool:
+        """Whether something waits; a target may also hold messages back, such as those of a quiet night."""
+        store = self._system.store
+        return bool(self._system.targets or store.unrouted_messages(limit=1) or store.waiting_channels())
 
     def _is_delivering(self) -> bool:
         return any(job.held is None for job, _ in self._crew.in_hand)
