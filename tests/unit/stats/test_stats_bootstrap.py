@@ -213,6 +213,36 @@ def test_bounds_of_a_loss_stay_above_0_and_those_of_a_function_need_not() -> Non
     assert loss.lower > 0 > plain.lower
 
 
+def test_the_upper_bound_of_a_skewed_loss_is_that_of_studentised_resamples_written_out() -> None:
+    errors = _rng(3).lognormal(sigma=1.5, size=120)
+    rng, fallen_short = _rng(4), []
+    for _ in range(4000):
+        drawn = errors[rng.integers(0, 120, size=120)]
+        fallen_short.append((drawn.mean() - errors.mean()) / stats.sem(drawn))
+    expected = errors.mean() - np.quantile(fallen_short, 0.05) * stats.sem(errors)
+    found = bootstrap_interval(METRICS["mae"], np.zeros(120), errors, rng=_rng(), resamples=4000)
+    assert found.upper == pytest.approx(expected, rel=0.03)
+    assert expected > errors.mean() + 2 * stats.sem(errors)
+
+
+def test_over_many_rows_the_upper_bound_of_a_skewed_loss_is_johnsons() -> None:
+    errors = _rng(3).lognormal(sigma=2, size=2500)
+    t = stats.t.ppf(0.95, 2499)
+    quantile = t + stats.skew(errors) / 50 * (1 + 2 * t**2) / 6
+    found = bootstrap_interval(METRICS["mae"], np.zeros(2500), errors, rng=_rng())
+    assert found.upper == pytest.approx(errors.mean() + quantile * stats.sem(errors), rel=1e-6)
+
+
+def test_the_upper_bound_of_a_root_is_the_root_of_that_of_the_squares() -> None:
+    errors = _rng(3).lognormal(sigma=1, size=120)
+    root, squares = (
+        bootstrap_interval(METRICS[name], np.zeros(120), rows, rng=_rng()).upper
+        for name, rows in (("rmse", errors), ("mae", errors**2))
+    )
+    assert squares is not None
+    assert root == pytest.approx(math.sqrt(squares))
+
+
 def test_a_difference_of_shares_never_exceeds_one() -> None:
     labels = np.arange(8) % 2
     found = paired_bootstrap(METRICS["f1"], labels, [0, 1, 0, 1, 0, 1, 1, 0], [1, 0] * 4, rng=_rng(), certainty=0.999)
