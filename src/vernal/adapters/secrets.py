@@ -91,7 +91,11 @@ class _Concealing(logging.Filter):
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = hidden(record.getMessage(), *self._secrets), ()
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001 - its arguments do not fit its words, which must not stop what is being sent
+            text = "a log message that cannot be put together"
+        record.msg, record.args = hidden(text, *self._secrets), ()
         return True
 
 

@@ -85,15 +85,13 @@ def champion_changed(champion: Champion, kind: str, *, actor: str, reason: str) 
     return Happening(type=kind, at=champion.since, model=champion.model, run_id=champion.run_id, data=data)
 
 
-def check_ended(decisions: Sequence[Decision], previous: Decision | None) -> tuple[Happening, ...]:
-    """Return the events of a check: that it cannot judge, or failed, and did not before."""
+def check_ended(decisions: Sequence[Decision], previous: str | None) -> tuple[Happening, ...]:
+    """Return the events of a check: that it cannot judge, or failed, and the outcome before it was another one."""
     kinds = {"insufficient": "check.insufficient", "error": "check.failed"}
     return tuple(
         Happening(type=kinds[decision.outcome], at=decision.at, model=decision.model, data=_seen(decision))
         for decision in decisions
-        if decision.kind == "check"
-        and decision.outcome in kinds
-        and (previous is None or previous.outcome != decision.outcome)
+        if decision.kind == "check" and decision.outcome in kinds and decision.outcome != previous
     )
 
 

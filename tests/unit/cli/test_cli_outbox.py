@@ -93,3 +93,19 @@ def test_an_empty_outbox_says_so(project: Path, vernal: Vernal) -> None:
     assert vernal("outbox", "--project", project).stdout == "Nothing waits and nothing failed.\n"
     assert vernal("outbox", "--all", "--project", project).stdout == "The outbox is empty.\n"
     assert not (project / ".vernal").exists()
+
+
+def test_what_waits_behind_a_receiver_that_is_away_says_when_it_is_tried(tmp_path: Path, vernal: Vernal) -> None:
+    world = loopworld.build(tmp_path / "away")
+    first, second = (
+        Message(id=name, at=loopworld.START, model="m", kind="failed", severity="error", title="t", body="b")
+        for name in ("m1", "m2")
+    )
+    store = world.system.store
+    store.route(Routing(message_ids=(), deliveries=(("alert:chat", first), ("alert:chat", second))))
+    (claimed,) = store.claim_deliveries("alert:chat", lease=world.system.claim(), limit=1)
+    away = Settlement(status=DeliveryStatus.WAITING, error="no answer", again_in=timedelta(hours=5), whole_channel=True)
+    store.settle(claimed, away)
+    world.close()
+    told = vernal("outbox", "--project", world.root).stdout.splitlines()
+    assert [("in 5 h" in line, line.split()[1]) for line in told[1:]] == [(True, "m1"), (True, "m2")]

@@ -10,7 +10,7 @@ from vernal.adapters.state import audit, events, schema
 from vernal.adapters.state.claims import give_back
 from vernal.adapters.state.effects import write_decisions, write_messages
 from vernal.adapters.state.engine import insert_new, upsert
-from vernal.adapters.state.rows import columns, decision_record
+from vernal.adapters.state.rows import columns
 from vernal.decide.events import check_ended, run_opened
 from vernal.errors import NotFoundError, OpenRunError, StoreError
 from vernal.records import Decision, Phase, Run, RunFacts, Suppression
@@ -30,7 +30,7 @@ def sync_models(connection: sa.Connection, names: Sequence[str], *, now: datetim
 
 def commit_check(connection: sa.Connection, state: ModelState, commit: CheckCommit) -> Run | None:
     """Write a check, release the model, and open the run it asks for unless there is one."""
-    previous = _last_check(connection, state.model)
+    previous = _last_outcome(connection, state.model)
     give_back(
         connection,
         state,
@@ -66,7 +66,7 @@ def release_check(
     messages: Sequence[Message],
 ) -> None:
     """Give up a claimed check, keeping its attempt count."""
-    previous = _last_check(connection, state.model)
+    previous = _last_outcome(connection, state.model)
     give_back(connection, state, next_check_at=next_check_at)
     write_decisions(connection, [decision])
     write_messages(connection, messages)
@@ -157,11 +157,11 @@ def _open(connection: sa.Connection, request: RunRequest, *, also: Sequence[Happ
     return run
 
 
-def _last_check(connection: sa.Connection, name: str) -> Decision | None:
-    table = schema.decision
-    newest = sa.select(table).where(table.c.model == name, table.c.kind == "check")
-    row = connection.execute(newest.order_by(table.c.at.desc(), table.c.number.desc()).limit(1)).mappings().first()
-    return None if row is None else decision_record(row)
+def _last_outcome(connection: sa.Connection, name: str) -> str | None:
+    """Return what the model's last check came to; its evidence, which is long, is not read."""
+    table = schema.decision.c
+    newest = sa.select(table.outcome).where(table.model == name, table.kind == "check")
+    return connection.scalar(newest.order_by(table.at.desc(), table.number.desc()).limit(1))
 
 
 def _suppressed(request: RunRequest, blocking: sa.Row[Any, Any]) -> Decision:

@@ -11,6 +11,7 @@ import pytest
 
 from receivers import Answer, Receiver, receiving
 from vernal.adapters.notify import AppriseNotifier
+from vernal.adapters.secrets import unlogged
 from vernal.errors import DeliveryError
 from vernal.records import Message, MessageState
 from vernal.spec import SecretSpec, TargetSpec
@@ -104,7 +105,9 @@ def test_no_library_logs_the_url_however_much_it_logs(
     monkeypatch.setenv("CHAT_URL", f"json://{receiver.place}/{TOKEN}")
     with caplog.at_level(logging.DEBUG):
         notifier(tmp_path).send(message())
+    with caplog.at_level(logging.DEBUG), unlogged(TOKEN):
         logging.getLogger("another").info("another one's own %s", "words")
+        logging.getLogger("another").info("%d of them", TOKEN)
     assert TOKEN not in caplog.text
     assert "JSON POST URL: " in caplog.text, "the library did log where it sent to"
     assert "another one's own words" in caplog.text
