@@ -147,8 +147,9 @@ def answer_weights(
     Rows of one draw stand for ``1 / chance`` predictions. A later draw leaves out what earlier ones picked, so it
     estimates what is left, to which the earlier picks add themselves (D. Raj, 1956, Journal of the American Statistical
     Association 51). Each draw thus gives an estimate of all, without bias; at every time they are averaged over the
-    draws that reach there, in proportion to their sizes. Answers that are missing are taken to be missing by chance
-    within their draw: the others stand for them.
+    draws that reach there and have answers, in proportion to their sizes. Answers that are missing are taken to be
+    missing by chance within their draw: the others stand for them. Nobody stands for the picks of an earlier draw
+    without any answer.
 
     Examples
     --------
@@ -161,7 +162,8 @@ def answer_weights(
     pi, known = np.asarray(chances, dtype=np.float64), np.asarray(answered, dtype=np.bool_)
     # Share of each draw in the estimate at the time of each row, shape (draws, rows).
     reach = np.array([(times >= one.start) & (times < one.end) for one in draws], dtype=np.float64)
-    reach *= np.array([[one.picks] for one in draws], dtype=np.float64)
+    heard = np.isin(np.arange(len(draws)), own[known])  # a draw without any answer says nothing
+    reach *= np.array([[one.picks] for one in draws], dtype=np.float64) * heard[:, None]
     total = reach.sum(axis=0)
     share = reach / np.where(total > 0, total, 1.0)
     rows = np.arange(own.size)

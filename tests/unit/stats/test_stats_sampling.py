@@ -64,6 +64,13 @@ def test_without_an_answer_nothing_stands_for_anything() -> None:
     assert answer_weights((Draw(0, 9, 1),), [0], [1], [0.5], [False]).tolist() == [0.0]
 
 
+@pytest.mark.parametrize("silent", [0, 1])
+def test_a_draw_without_any_answer_takes_nothing_from_the_others(silent: int) -> None:
+    draws, own = (Draw(0, 100, 2), Draw(0, 100, 2)), np.array([0, 0, 1, 1])
+    weights = answer_weights(draws, own, [1, 2, 3, 4], [0.1] * 4, own != silent)
+    assert weights.tolist() == pytest.approx(np.where(own == silent, 0.0, 10.0).tolist())
+
+
 def test_several_draws_together_estimate_a_total_without_bias() -> None:
     """Three draws, each without what was picked before, the last one from the later half only."""
     rng = np.random.default_rng(3)
