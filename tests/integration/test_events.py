@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -21,10 +22,12 @@ from receivers import Answer, receiving
 from vernal.act.deliver import deliver
 from vernal.act.reconcile import tick
 from vernal.adapters.events import KafkaSink, WebhookSink
+from vernal.adapters.state import open_store
 from vernal.bootstrap import open_events, open_system
 from vernal.clock import SimulatedClock
 from vernal.records import DeliveryStatus, Lease
 from vernal.spec import load_project
+from vernal.testing.fakes import RecordingNotifier
 from vernal.testing.state_store.facts import expired
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -64,9 +67,8 @@ def webhook(place: str, name: str = "erp", more: str = "") -> str:
 def happen(world: loopworld.World, count: int) -> None:
     """Let so many events happen."""
     for number in range(count):
-        world.system.store.set_champion(
-            loopworld.MODEL, str(number), actor="ada", reason="to see", now=world.clock.now()
-        )
+        at = world.clock.now() + timedelta(seconds=number)
+        world.system.store.set_champion(loopworld.MODEL, str(number), actor="ada", reason="to see", now=at)
 
 
 def delivered(world: loopworld.World) -> list[str]:
@@ -144,6 +146,24 @@ def test_a_worker_that_dies_after_sending_leaves_a_duplicate_with_the_same_id(bu
         deliver(living, [])
         got = [request.headers["webhook-id"] for request in receiver.got]
         assert (len(got), set(got)) == (2, set(ids(world)))
+
+
+def test_workers_that_deliver_at_once_send_nothing_twice(built: Worlds, store_url: str) -> None:
+    with receiving() as receiver:
+        world = built(webhook(receiver.place), url=store_url)
+        happen(world, 40)
+        told = RecordingNotifier()
+        stores = [open_store(store_url, project="loop") for _ in range(3)]
+        workers = [
+            replace(world.system, store=store, owner=f"worker {number}", notifier=told, lease=timedelta(seconds=60))
+            for number, store in enumerate(stores)
+        ]
+        with ThreadPoolExecutor(len(workers)) as pool:
+            assert sum(pool.map(lambda worker: deliver(worker, []), workers)) == 80
+        for store in stores:
+            store.close()
+        assert sorted(int(request.json["sequence"]) for request in receiver.got) == list(range(1, 41))
+        assert len(told.sent) == len({message.id for message in told.sent}) == 40
 
 
 def test_a_receiver_that_is_gone_is_left_alone_until_it_is_asked_again(built: Worlds) -> None:
