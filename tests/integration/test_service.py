@@ -11,6 +11,7 @@ import pytest
 import fleetworld
 from vernal.act.operations import retrain
 from vernal.adapters.telemetry.metrics import StoreMetrics
+from vernal.decide.cadence import EPOCH, SPREAD
 
 
 @pytest.fixture
@@ -31,7 +32,10 @@ def test_every_model_is_checked_once_and_not_before_its_next_time(folder: Path) 
         for _ in range(5):
             fleet.service.look()
         assert [len(fleet.outcomes(name)) for name in "abc"] == [1, 1, 1]
-        assert all(state.next_check_at > now for state in fleet.system.store.models())
+        for state in fleet.system.store.models():
+            every = fleet.system.project.models[state.model].monitoring.every
+            assert state.next_check_at > now
+            assert (state.next_check_at - EPOCH) % every <= SPREAD * every
         assert fleet.complaints == []
         names = {sample["labels"].get("model") for sample in StoreMetrics(fleet.system).samples()}
         assert names >= {"a", "b", "c"}

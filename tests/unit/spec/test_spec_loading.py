@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -325,3 +326,13 @@ def test_a_path_that_would_cut_its_database_url_short_is_refused(tmp_path: Path)
 
     with pytest.raises(ProjectError, match="question mark"):
         load_project(root)
+
+
+def test_a_project_goes_to_another_process_as_it_is(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "vernal.yaml": "project: p\nmodels: [fraud.yaml]\n",
+        "fraud.yaml": model("fraud"),
+        "fraud.py": "",
+    }
+    project = load_project(write(tmp_path, files))
+    assert pickle.loads(pickle.dumps(project)) == project  # noqa: S301 - our own bytes
