@@ -102,7 +102,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         )
         title = f"{spec.model}: rows quarantined"
         messages.append(about_model(spec.model, "quarantine", at=now, severity="warning", title=title, body=body))
-    request = None
+    request, announced = None, None
     if ruling.outcome == "requested" and ruling.trigger is not None:
         request = RunRequest(
             model=spec.model,
@@ -112,7 +112,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
             at=now,
         )
         title = f"{spec.model}: retraining requested"
-        messages.append(about_model(spec.model, "requested", at=now, severity="info", title=title, body=ruling.reason))
+        announced = about_model(spec.model, "requested", at=now, severity="info", title=title, body=ruling.reason)
     return CheckCommit(
         at=now,
         next_check_at=next_check(spec.model, every=spec.monitoring.every, now=now, spread=system.spread),
@@ -123,6 +123,7 @@ def check_model(system: System, state: ModelState) -> CheckCommit:
         decisions=(decision,),
         messages=tuple(messages),
         request=request,
+        announcement=announced,
         supersedes=ruling.supersedes,
         windows=observation.windows,
         forget_before=now - max(lengths_of(spec)) - KEPT,

@@ -54,6 +54,8 @@ def commit_check(connection: sa.Connection, state: ModelState, commit: CheckComm
         return None
     if commit.windows:
         _write_windows(connection, state.model, commit.windows, purpose="last_run")
+    if commit.announcement is not None:
+        write_messages(connection, [commit.announcement])
     return _open(connection, commit.request, also=seen)
 
 

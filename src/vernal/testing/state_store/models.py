@@ -142,13 +142,14 @@ def a_check_opens_the_run_it_asks_for(store: StateStore) -> None:
     """The run, the window it was decided on and the moment are written with the check."""
     known(store)
     windows = (window(24), window(168))
-    wanted = check(baseline_version="3", windows=windows, request=request())
+    wanted = check(baseline_version="3", windows=windows, request=request(), announcement=message("asked"))
     run = store.commit_check(_claim(store), wanted)
     assert run is not None
     assert (run.id, run.number, run.phase, run.trigger) == ("fraud-1", 1, Phase.REQUESTED, TriggerKind.DRIFT)
     assert store.run(run.id) == run
     assert store.windows(MODEL, "last_run") == windows
     assert store.model(MODEL).last_run_at == NOON
+    assert store.unrouted_messages(limit=9) == (message("asked"),)
 
 
 def the_running_windows_are_those_of_the_newest_check(store: StateStore) -> None:
@@ -178,7 +179,9 @@ def a_request_meeting_an_open_run_is_suppressed(store: StateStore) -> None:
     known(store)
     state = _claim(store)
     first = opened(store)
-    wanted = check(profiled_version=9, windows=(window(168),), request=request(at=NOON + HOUR))
+    wanted = check(
+        profiled_version=9, windows=(window(168),), request=request(at=NOON + HOUR), announcement=message("asked")
+    )
     assert store.commit_check(state, wanted) is None
     assert store.runs(MODEL) == (first,)
     newest = store.decisions(MODEL)[-1]
@@ -186,6 +189,7 @@ def a_request_meeting_an_open_run_is_suppressed(store: StateStore) -> None:
     after = store.model(MODEL)
     assert (after.profiled_version, after.last_run_at) == (9, NOON)
     assert (store.windows(MODEL, "running"), store.windows(MODEL, "last_run")) == ((window(168),), ())
+    assert message("asked") not in store.unrouted_messages(limit=9)
 
 
 def a_run_by_hand_keeps_the_last_window(store: StateStore) -> None:
