@@ -274,8 +274,8 @@ class CheckCommit(Record, frozen=True, kw_only=True):
 
     ``hours`` maps the start of an hour to its profile, already merged with what was stored, and those before
     ``forget_before`` are removed. ``windows`` replace the model's running windows; when ``request`` opens a run they
-    are kept as the last run's as well (for re-arming), and ``announcement`` goes out. ``supersedes`` names the open run that ``request`` takes the
-    place of, as long as that serves nobody.
+    are kept as the last run's as well (for re-arming), and ``announcement`` goes out. ``supersedes`` names the open run
+    that ``request`` takes the place of, as long as that serves nobody.
     """
 
     at: datetime
