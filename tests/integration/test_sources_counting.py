@@ -232,3 +232,19 @@ def test_categories_that_are_numbers_with_a_point_are_written_as_in_the_lake(dat
     counted = count_hours(found, baseline, since=None, start=START, end=START + HOUR)
     here = profile_by_hour(baseline, pa.table({"rate": ["1", "1", "2.5", None, "19"]}), [0] * 5)[0]
     assert is_same(counted.profiles[START], here)
+
+
+def test_the_first_and_the_last_microsecond_of_an_hour_are_told_apart(database_url: str) -> None:
+    database = UsersDatabase(database_url)
+    table = database.create("scores", TYPES)
+    moments = [
+        START + hour * HOUR + off for hour in range(1, 200) for off in (timedelta(0), -timedelta(microseconds=1))
+    ]
+    one = special(1.0, "a")
+    database.add(
+        table, [{"id": str(n), "at": at, **{name: one[name] for name in KINDS}} for n, at in enumerate(moments)]
+    )
+    counted = count_hours(table_of(database), baseline_of([one]), since=None, start=START, end=START + 300 * HOUR)
+    rows = {(hour - START) // HOUR: profile.rows for hour, profile in counted.profiles.items()}
+    assert rows == {0: 1, 199: 1} | dict.fromkeys(range(1, 199), 2)
+    assert table_of(database).scan(columns=("event_time",))["event_time"].to_pylist() == sorted(moments)

@@ -307,3 +307,19 @@ def test_what_is_examined_are_rows_of_the_newest_day(database_url: str) -> None:
     found = examine(sql_table(database))
     assert (found.sampled, found.refused) == (20, 20)
     assert found.problems[0].startswith("none of 20 rows can be used: score: expected a probability")
+
+
+def test_texts_with_an_offset_are_times_too(tmp_path: Path) -> None:
+    database = UsersDatabase(f"sqlite:///{tmp_path}/users.db")
+    said = ["2024-03-04 01:59:59.999999+01:00", "2024-03-04T00:59:59Z", "2024-03-04 01:00:00", "2024-03-04", "no time"]
+    kinds = {name: sa.Text() if name == "scored_at" else kind for name, kind in TYPES.items()}
+    rows = [{**scores(range(1), per_hour=1).to_pylist()[0], "request": text, "scored_at": text} for text in said]
+    database.add(database.create("scores", kinds), rows)
+    table = sql_table(database)
+    hours = {
+        hour: one.rows for hour, one in count_hours(table, BASELINE, since=None, start=START, end=END).profiles.items()
+    }
+    assert hours == {START: 3, START + HOUR: 1}
+    found = table.scan(columns=("prediction_id", "event_time"))
+    assert found["prediction_id"].to_pylist() == [said[3], said[1], said[0], said[2]]
+    assert found["event_time"].to_pylist()[2] == START + HOUR - timedelta(microseconds=1)

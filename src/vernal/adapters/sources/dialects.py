@@ -146,11 +146,11 @@ class _Standard(Dialect):
 
     @override
     def ticks(self, column: Expression, kind: Holds) -> Expression:
-        return sa.cast(sa.extract("epoch", column) * _SECOND, sa.BigInteger())
+        return sa.cast(_epoch(column) * _SECOND, sa.BigInteger())
 
     @override
     def slots(self, column: Expression, seconds: int) -> Expression:
-        return sa.cast(sa.func.floor(sa.extract("epoch", column) / seconds), sa.BigInteger())
+        return sa.cast(sa.func.floor(_epoch(column) / float(seconds)), sa.BigInteger())
 
 
 class Postgres(_Standard):
@@ -221,8 +221,20 @@ class Sqlite(_Standard):
         return _unix_seconds(column), (moment - EPOCH) // timedelta(seconds=1)
 
 
+def _epoch(column: Expression) -> Expression:
+    """Return seconds since the epoch as a float, which tells microseconds apart until the year 2242.
+
+    EXTRACT says the same in decimals, with which PostgreSQL divides so slowly that counting takes twice as long.
+    """
+    return sa.func.date_part("epoch", column, type_=sa.Double())
+
+
 def _unix_seconds(column: Expression) -> Expression:
-    return sa.cast(sa.func.strftime("%s", column), sa.BigInteger())
+    """Return whole seconds since the epoch of ISO 8601 texts; SQLite itself would round 59.999999 up to a minute."""
+    rest = sa.func.substr(column, 20)
+    has_offset = sa.or_(rest.like("%+__:__"), rest.like("%-__:__"))
+    offset = sa.case((has_offset, sa.func.substr(column, -6)), else_="")
+    return sa.cast(sa.func.strftime("%s", sa.func.substr(column, 1, 19).concat(offset)), sa.BigInteger())
 
 
 def dialect_of(name: str) -> Dialect:
