@@ -124,6 +124,28 @@ def test_a_failing_check_is_told_once_reminded_of_and_taken_back(receiver: Recei
     assert lines(world) == [("raised", "check-error"), ("resolved", "check-error")]
 
 
+def test_rows_that_are_refused_are_told_of_until_there_are_none(receiver: Receiver, built: Worlds) -> None:
+    world = built(policy=loopworld.POLICY.replace("every: 12h", "every: 1h"))
+    folder = world.root / "inbox" / loopworld.MODEL / "predictions"
+    folder.mkdir(parents=True)
+    for number in range(2):
+        (folder / f"{number}.parquet").write_bytes(b"PAR1 but not really PAR1")
+        live(world, 1, wet=False)
+    live(world, 2, wet=False)
+    assert titles(receiver) == ["raised quarantine", "resolved quarantine"]
+    assert lines(world) == [("raised", "quarantine"), ("raised", "quarantine"), ("resolved", "quarantine")]
+
+
+def test_a_champion_that_nobody_can_judge_is_told_of_once(receiver: Receiver, built: Worlds) -> None:
+    drift = loopworld.POLICY.replace("every: 12h", "every: 1h").replace("drift: off", "drift: {min_rows: 10}")
+    world = built(policy=drift)
+    live(world, 2, wet=False)
+    assert titles(receiver) == [], "before the first champion there is nothing to judge"
+    world.system.store.set_champion(loopworld.MODEL, "1", actor="ada", reason="r", now=world.clock.now())
+    live(world, 3, wet=False)
+    assert titles(receiver) == ["event champion", "raised insufficient"]
+
+
 def test_a_receiver_that_is_restarted_gets_what_it_missed_under_the_same_id(receiver: Receiver, built: Worlds) -> None:
     world = built()
     receiver.stop()
